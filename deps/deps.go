@@ -6,6 +6,7 @@ package deps
 
 import (
 	_ "github.com/alecthomas/kong"
+	_ "github.com/chromedp/chromedp"
 	_ "github.com/emiago/sipgo/sip"
 	_ "github.com/google/go-cmp/cmp"
 	_ "github.com/gorilla/websocket"
