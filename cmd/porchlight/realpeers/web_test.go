@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 )
@@ -23,9 +22,16 @@ func chromium(t *testing.T) context.Context {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 2*time.Minute)
-	t.Cleanup(cancel)
 	return ctx
+}
+
+// do runs steps in the browser.
+func do(t *testing.T, ctx context.Context, what string, steps ...chromedp.Action[chromedp.Void]) {
+	t.Helper()
+	_, err := chromedp.Run(ctx, chromedp.Steps(steps...))
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
 }
 
 // The page at / shows a phone's and a Jabber user's presence live, in a real
@@ -44,26 +50,20 @@ func TestWeb_PageIsLive(t *testing.T) {
 
 	ctx := chromium(t)
 	page := fmt.Sprintf("http://127.0.0.1:%d/#token=demo&watch=%s,xmpp:juliet@im.example", g.web, alice)
-	err := chromedp.Run(ctx, chromedp.Navigate(page), shows("Room 5"), shows("busy"))
-	if err != nil {
-		t.Fatalf("the page does not show alice: %v", err)
-	}
+	do(t, ctx, "the page shows alice", chromedp.Navigate(page), shows("Room 5"), shows("busy"))
 	// The page's watcher asks juliet, who approves.
 	j.expect("a prompt for the page's user", presence("carol@sip.example", "subscribe"))
 	j.send("<presence type='subscribed' to='carol@sip.example'/>")
-	err = chromedp.Run(ctx, shows("On the balcony"))
-	if err != nil {
-		t.Fatalf("the page does not show juliet: %v", err)
-	}
+	do(t, ctx, "the page shows juliet", shows("On the balcony"))
 	// Live: without a reload.
 	a.publish(res.get("SIP-ETag"), "600", pidf(alice, "open", "vacation", "At the sea"))
 	j.send("<presence><show>dnd</show><status>Writing</status></presence>")
-	var png []byte
-	err = chromedp.Run(ctx, shows("At the sea"), shows("Writing"), chromedp.FullScreenshot(&png, 90))
-	if err != nil {
-		t.Fatalf("the page is not live: %v", err)
-	}
+	do(t, ctx, "the page is live", shows("At the sea"), shows("Writing"))
 	if file := os.Getenv("PORCHLIGHT_SCREENSHOT"); file != "" {
+		png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+		if err != nil {
+			t.Fatal(err)
+		}
 		err = os.WriteFile(file, png, 0o600)
 		if err != nil {
 			t.Fatal(err)
@@ -72,15 +72,8 @@ func TestWeb_PageIsLive(t *testing.T) {
 }
 
 // shows waits until the page's text has want.
-func shows(want string) chromedp.Action {
-	return chromedp.ActionFunc(func(ctx context.Context) error {
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		var ok bool
-		err := chromedp.Poll(fmt.Sprintf("document.body.innerText.toLowerCase().includes(%q.toLowerCase())", want), &ok).Do(ctx)
-		if err != nil {
-			return fmt.Errorf("waiting for %q: %w", want, err)
-		}
-		return nil
-	})
+func shows(want string) chromedp.Action[chromedp.Void] {
+	return chromedp.Poll[chromedp.Void](
+		fmt.Sprintf("document.body.innerText.toLowerCase().includes(%q.toLowerCase())", want),
+		chromedp.WithPollingTimeout(patience))
 }
