@@ -1,0 +1,17 @@
+// Package event is the notifier of RFC 6665 as pure code: the dialog of a
+// subscription ([Dialog]), the decision when its next NOTIFY goes out
+// ([Notifier]), and the header fields Event and Subscription-State.
+//
+//	Receive SUBSCRIBE          Offer(active)
+//	   init ───────────▶ pending ───────────▶ active
+//	     │                 │ ▲                   │
+//	     │                 │ └───────────────────┘ rules changed
+//	     │                 ▼                     ▼
+//	     └──────────▶ terminated ◀───────────────┘  NOTIFY failure, expiry
+//
+// RFC 6665 §4.2.2 has one state more, resp_wait: it lies within the call of
+// bridge.Hub.Watch, which answers with one of the three.
+//
+// Nothing here does I/O, reads a clock or starts a goroutine: the caller says
+// what happened and when, and is told what to do.
+package event

@@ -1,0 +1,176 @@
+package simple
+
+import (
+	"context"
+	"crypto/rand"
+	"strconv"
+	"time"
+
+	"github.com/porchlight-im/porchlight/bridge"
+	"github.com/porchlight-im/porchlight/mapping/presence"
+	"github.com/porchlight-im/porchlight/simple/event"
+	"github.com/porchlight-im/porchlight/simple/pidf"
+	"github.com/porchlight-im/porchlight/simple/transport"
+)
+
+// eventPresence is the one event package (RFC 3856 §6.1).
+const eventPresence = "presence"
+
+// maxBody is the largest presence document that is read, in bytes, after any
+// Content-Encoding is undone.
+const maxBody = 128 << 10
+
+// publish answers a PUBLISH request: RFC 3903 §6.
+func (p *Port) publish(ctx context.Context, r *transport.Request) transport.Reply {
+	change := bridge.NewChange()
+	log := p.log.With("change", change, "call_id", r.CallID().Value())
+	id, refused := p.identify(r)
+	if refused != nil {
+		return *refused
+	}
+	// RFC 3903 §6 step 1: not a resource of this server → 404.
+	who, dom, refused := p.target(r)
+	if refused != nil {
+		return *refused
+	}
+	if dom == nil || !dom.Here {
+		return transport.Reply{Code: 404}
+	}
+	// RFC 3903 §14.1: only the presentity itself may publish.
+	if !id.is(who) {
+		return transport.Reply{Code: 403}
+	}
+	pub, err := p.publication(r, who)
+	if err != nil {
+		log.Debug("publish", "presentity", who, "err", err)
+		return refusal(err)
+	}
+	pub.Change = change
+	receipt, err2 := p.applyPublication(ctx, pub)
+	if err2 != nil {
+		log.Debug("publish", "presentity", who, "etag", pub.IfMatch, "err", err2)
+		return p.publishRefusal(err2)
+	}
+	log.Debug("publish", "presentity", who, "etag", receipt.ETag, "expires", receipt.Expires)
+	// RFC 3903 §6 step 6: Expires and one entity-tag. There is no dialog, and
+	// Record-Route and Contact are ignored.
+	rep := transport.Reply{Code: 200}
+	rep.Header = line(nil, "Expires", strconv.FormatInt(event.Seconds(receipt.Expires), 10))
+	rep.Header = line(rep.Header, "SIP-ETag", receipt.ETag)
+	return rep
+}
+
+// publication reads what r publishes: RFC 3903 §6 steps 2 to 5, without the
+// part of step 3 that compares entity-tags, which is the hub's.
+func (p *Port) publication(r *transport.Request, who presence.Addr) (bridge.Publication, error) {
+	pub := bridge.Publication{Presentity: who, Source: p.Name()}
+	// RFC 3903 §6 step 2: Event missing or not ours → 489.
+	if _, err := presenceEvent(r); err != nil {
+		return pub, err
+	}
+	// RFC 3903 §6 step 3: not a single entity-tag → 400.
+	tags := values(r, "SIP-If-Match", true)
+	if n := len(r.GetHeaders("SIP-If-Match")); n > 0 && (n > 1 || len(tags) != 1 || !token(tags[0])) {
+		return pub, bridge.Errorf(bridge.Malformed, "SIP-If-Match is not a single entity-tag")
+	}
+	if len(tags) == 1 {
+		pub.IfMatch = tags[0]
+	}
+	// RFC 3903 §6 step 4: the requested expiration, or the default.
+	d, fault := expires(r, p.cfg.DefaultExpires, p.cfg.MaxExpires)
+	if fault != nil {
+		return pub, fault
+	}
+	if d > 0 && d < p.cfg.MinExpires {
+		return pub, &bridge.Error{Kind: bridge.TooBrief, MinExpires: p.cfg.MinExpires}
+	}
+	pub.Expires = d
+	// RFC 3903 §6 step 5: the event state in the body.
+	if len(r.Body()) == 0 {
+		if pub.IfMatch == "" {
+			return pub, bridge.Errorf(bridge.Malformed, "neither a presence document nor SIP-If-Match")
+		}
+		return pub, nil
+	}
+	s, err := p.document(r, who)
+	if err != nil {
+		return pub, err
+	}
+	if d > 0 {
+		// RFC 3903 §6 step 5: with Expires 0 no state is stored.
+		pub.State = s
+	}
+	return pub, nil
+}
+
+// document reads the presence document of r, whose entity must be who.
+func (p *Port) document(r *transport.Request, who presence.Addr) (*presence.State, error) {
+	contentType, b, fault := body(r, maxBody)
+	if fault != nil {
+		return nil, fault
+	}
+	// RFC 3903 §6 step 5: a content type that is not of the package → 415.
+	if contentType != pidf.ContentType {
+		return nil, bridge.Errorf(bridge.Unsupported, "")
+	}
+	s, err := pidf.Decode(b)
+	if err != nil {
+		return nil, bridge.Errorf(bridge.Malformed, "%v", err)
+	}
+	entity, err := p.address(s.Entity)
+	if err != nil || entity != who {
+		return nil, bridge.Errorf(bridge.Malformed, "the document is about another entity than the Request-URI")
+	}
+	return s, nil
+}
+
+// applyPublication gives pub to the hub; on return it is stored.
+func (p *Port) applyPublication(ctx context.Context, pub bridge.Publication) (bridge.Receipt, error) {
+	if pub.Expires == 0 && pub.IfMatch == "" {
+		// RFC 3903 §6 step 5: an initial publication with Expires 0 leaves
+		// nothing behind. Step 6 wants an entity-tag all the same.
+		return bridge.Receipt{ETag: rand.Text()}, nil
+	}
+	return p.hub.Publish(ctx, pub)
+}
+
+// publishRefusal is refusal, except that a passing trouble is never a 404 or
+// 504: phones take these for a lasting refusal and stop all presence.
+func (p *Port) publishRefusal(err error) transport.Reply {
+	rep := refusal(err)
+	if rep.Code >= 500 {
+		p.log.Error("publish", "err", err)
+	}
+	if rep.Code == 504 {
+		return refusal(&bridge.Error{Kind: bridge.Busy, RetryAfter: 10 * time.Second})
+	}
+	return rep
+}
+
+// presenceEvent reads the Event header of a request and demands our package.
+func presenceEvent(r headers) (event.Event, error) {
+	vs := values(r, "Event", false)
+	if len(vs) == 0 {
+		// RFC 6665 §4.2.3: without PINT, no Event → 489.
+		return event.Event{}, bridge.Errorf(bridge.BadEvent, "")
+	}
+	// RFC 6665 §8.2.1: there is exactly one event type.
+	if len(vs) > 1 {
+		return event.Event{}, bridge.Errorf(bridge.Malformed, "more than one Event")
+	}
+	e, err := event.ParseEvent(vs[0])
+	if err != nil {
+		return event.Event{}, bridge.Errorf(bridge.Malformed, "%v", err)
+	}
+	// RFC 6665 §8.2.1: package names are compared byte by byte.
+	if e.Package != eventPresence {
+		return event.Event{}, bridge.Errorf(bridge.BadEvent, "")
+	}
+	return e, nil
+}
+
+// token reports whether s is a token, as an entity-tag is (RFC 3903 §12).
+func token(s string) bool {
+	e, err := event.ParseEvent(s)
+	return err == nil && e.Package == s
+}
