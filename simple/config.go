@@ -43,8 +43,8 @@ type Config struct {
 	NotifyInterval *time.Duration `yaml:"notify_interval"`
 	// TLS is for tls and wss listeners, and for connections to TLS peers.
 	TLS TLSConfig `yaml:"tls"`
-	// Advertise is the host, or host:port, by which peers reach this server,
-	// when it is not the address that it listens on.
+	// Advertise is the host name or address by which peers reach this
+	// server, when it is not the address that it listens on.
 	Advertise string `yaml:"advertise"`
 
 	// Net makes sockets; nil means the operating system's. For tests.
@@ -130,8 +130,8 @@ func (c Config) Validate() (errs []error) {
 	if c.Outbound != "" && !strings.HasPrefix(c.Outbound, "sip:") && !strings.HasPrefix(c.Outbound, "sips:") {
 		bad("outbound", "%q is not a SIP URI", c.Outbound)
 	}
-	if strings.ContainsAny(c.Advertise, " /<>\"@;") {
-		bad("advertise", "%q is not a host or host:port", c.Advertise)
+	if strings.ContainsAny(c.Advertise, " /<>\"@;") || strings.Contains(c.Advertise, ":") && !isAddr(c.Advertise) {
+		bad("advertise", "%q is not a host name or address", c.Advertise)
 	}
 	errs = append(errs, c.Auth.validate()...)
 	return append(errs, c.validateTimes()...)
@@ -244,4 +244,9 @@ func parseTrusted(s string) (netip.Prefix, string, error) {
 		return netip.Prefix{}, "", fmt.Errorf("%q is not a network, address or TLS name", s)
 	}
 	return netip.Prefix{}, strings.ToLower(s), nil
+}
+
+func isAddr(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil
 }

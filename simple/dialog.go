@@ -127,7 +127,7 @@ func (p *Port) newDialog(r *transport.Request, a ask, id identity, leg bridge.Le
 // address than the packet, behind a NAT; such a Contact could also be that of
 // a victim.
 func flowOf(r *transport.Request, target *sip.Uri) *transport.Flow {
-	if len(r.GetHeaders("Via")) > 1 {
+	if len(r.Values("Via")) > 1 {
 		return nil
 	}
 	f := r.Flow
@@ -135,7 +135,7 @@ func flowOf(r *transport.Request, target *sip.Uri) *transport.Flow {
 		return &f
 	}
 	remote, err := netip.ParseAddrPort(f.Remote)
-	if err != nil || len(r.GetHeaders("Record-Route")) > 0 {
+	if err != nil || len(r.Values("Record-Route")) > 0 {
 		return nil
 	}
 	at, err := netip.ParseAddr(target.Host)

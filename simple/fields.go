@@ -11,67 +11,13 @@ import (
 	"github.com/porchlight-im/porchlight/simple/transport"
 )
 
-// headers is what requests and responses have in common.
-type headers interface {
-	GetHeaders(name string) []sip.Header
-}
-
-// values returns the values of all header fields of a name, in order. Those
-// of a list are split at the commas outside quotes and angle brackets.
-func values(m headers, name string, list bool) []string {
-	var out []string
-	for _, h := range m.GetHeaders(name) {
-		if !list {
-			out = append(out, h.Value())
-			continue
-		}
-		out = append(out, splitList(h.Value())...)
-	}
-	return out
-}
-
-func splitList(s string) []string {
-	var out []string
-	quoted, angle, start := false, false, 0
-	for i := 0; i <= len(s); i++ {
-		switch {
-		case i == len(s) || s[i] == ',' && !quoted && !angle:
-			if v := strings.Trim(s[start:i], " \t"); v != "" {
-				out = append(out, v)
-			}
-			start = i + 1
-		case s[i] == '\\' && quoted:
-			i++
-			if i == len(s) {
-				i--
-			}
-		case s[i] == '"' && !angle:
-			quoted = !quoted
-		case s[i] == '<' && !quoted:
-			angle = true
-		case s[i] == '>' && !quoted:
-			angle = false
-		}
-	}
-	return out
-}
-
-// value returns the first value of a name and whether there is one.
-func value(m headers, name string) (string, bool) {
-	hs := m.GetHeaders(name)
-	if len(hs) == 0 {
-		return "", false
-	}
-	return hs[0].Value(), true
-}
-
 // expires returns the Expires of r, or def when there is none, at most top.
-func expires(r headers, def, top time.Duration) (time.Duration, *bridge.Error) {
-	v, ok := value(r, "Expires")
-	if !ok {
+func expires(r *transport.Request, def, top time.Duration) (time.Duration, *bridge.Error) {
+	vs := r.Values("Expires")
+	if len(vs) == 0 {
 		return def, nil
 	}
-	d, ok := deltaSeconds(v)
+	d, ok := deltaSeconds(vs[0])
 	if !ok {
 		return 0, bridge.Errorf(bridge.Malformed, "Expires is not a number of seconds")
 	}
@@ -98,9 +44,12 @@ func deltaSeconds(s string) (time.Duration, bool) {
 }
 
 // retryAfterOf returns the Retry-After of a response, 0 without.
-func retryAfterOf(res headers) time.Duration {
-	v, _ := value(res, "Retry-After")
-	v, _, _ = strings.Cut(v, ";")
+func retryAfterOf(res sip.Message) time.Duration {
+	vs := transport.Values(res, "Retry-After")
+	if len(vs) == 0 {
+		return 0
+	}
+	v, _, _ := strings.Cut(vs[0], ";")
 	v, _, _ = strings.Cut(v, "(")
 	d, _ := deltaSeconds(v)
 	return min(d, time.Hour)
@@ -125,7 +74,7 @@ func tagOf(p sip.HeaderParams) string {
 // unsupported returns the option tags that a request demands and we lack.
 func unsupported(r *transport.Request) []string {
 	var lacking []string
-	for _, tag := range values(r, "Require", true) {
+	for _, tag := range r.Values("Require") {
 		if !strings.EqualFold(tag, supported) {
 			lacking = append(lacking, tag)
 		}

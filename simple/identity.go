@@ -111,7 +111,7 @@ func (p *Port) identify(r *transport.Request) (identity, *transport.Reply) {
 	if p.auth == nil {
 		return id, &transport.Reply{Code: 403, Reason: "Identity Not Asserted"}
 	}
-	credentials := values(r, "Authorization", false)
+	credentials := r.Values("Authorization")
 	user, result := p.auth.Check(string(r.Method), r.Recipient.String(), credentials, r.Body())
 	a, ok := p.userAddr(user)
 	// RFC 3261 §22.1: the user name "anonymous" claims no identity.
@@ -149,7 +149,7 @@ func (p *Port) userAddr(user string) (presence.Addr, bool) {
 // are ignored, not refused.
 func (p *Port) asserted(r *transport.Request) []presence.Addr {
 	var sip, tel []presence.Addr
-	for _, v := range values(r, "P-Asserted-Identity", true) {
+	for _, v := range r.Values("P-Asserted-Identity") {
 		at, err := transport.ParseAddress(v)
 		if err != nil {
 			continue
@@ -170,8 +170,8 @@ func (p *Port) asserted(r *transport.Request) []presence.Addr {
 
 // private reports whether the sender wants his identity kept inside the trust
 // domain (RFC 3325 §9.3).
-func private(r headers) bool {
-	for _, v := range values(r, "Privacy", false) {
+func private(r *transport.Request) bool {
+	for _, v := range r.Values("Privacy") {
 		for t := range strings.SplitSeq(v, ";") {
 			if strings.EqualFold(strings.TrimSpace(t), "id") {
 				return true

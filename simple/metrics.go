@@ -18,8 +18,6 @@ type metrics struct {
 	roundTrip prometheus.Histogram
 	// current is the number of subscriptions.
 	current prometheus.Gauge
-	// panics counts requests that met a fault of ours.
-	panics prometheus.Counter
 }
 
 // newMetrics makes the metrics and registers them with reg, unless it is nil.
@@ -38,12 +36,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		current: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "porchlight_sip_subscriptions_current", Help: "Subscriptions of SIP watchers.",
 		}),
-		panics: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "porchlight_sip_faults_total", Help: "Requests that met a fault of this program.",
-		}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.publish, m.subscribe, m.notify, m.roundTrip, m.current, m.panics)
+		reg.MustRegister(m.publish, m.subscribe, m.notify, m.roundTrip, m.current)
 	}
 	return m
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -79,7 +78,8 @@ func New(cfg Config, hub *bridge.Hub, log *slog.Logger, reg prometheus.Registere
 		return nil, fmt.Errorf("loading the TLS files: %w", err)
 	}
 	p.transport, err = transport.New(transport.Config{
-		Listen: cfg.Listen, TLS: certs, Log: p.log, Handler: p.serve, Net: cfg.Net,
+		Listen: cfg.Listen, TLS: certs, Advertise: cfg.Advertise,
+		Log: p.log, Handler: p.serve, Net: cfg.Net,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the SIP listeners: %w", err)
@@ -152,18 +152,8 @@ func (p *Port) resume() {
 
 // serve answers one request.
 func (p *Port) serve(ctx context.Context, r *transport.Request) {
-	defer func() {
-		if v := recover(); v != nil {
-			p.metrics.panics.Inc()
-			p.log.Error("fault in a request", "method", r.Method, "err", v, "stack", string(debug.Stack()))
-			r.Reply(transport.Reply{Code: 500})
-		}
-	}()
-	if r.Method == sip.ACK {
-		return
-	}
 	// RFC 3261 §8.2.2.3: an extension that is not understood → 420.
-	if lacking := unsupported(r); len(lacking) > 0 && r.Method != sip.CANCEL {
+	if lacking := unsupported(r); len(lacking) > 0 {
 		r.Reply(transport.Reply{Code: 420, Header: line(nil, "Unsupported", strings.Join(lacking, ", "))})
 		return
 	}
@@ -181,9 +171,8 @@ func (p *Port) serve(ctx context.Context, r *transport.Request) {
 		p.subscriber.notify(r)
 	case sip.OPTIONS:
 		r.Reply(p.options(r))
-	case sip.BYE, sip.CANCEL:
-		// RFC 3261 §9.2, §15.1.2: neither has anything here to end. A CANCEL
-		// of a SUBSCRIBE changes nothing (RFC 6665 §4.6).
+	case sip.BYE:
+		// RFC 3261 §15.1.2: there are no INVITE dialogs to end.
 		r.Reply(transport.Reply{Code: 481})
 	default:
 		// RFC 3261 §8.2.1: a method that is not allowed → 405 with Allow.

@@ -69,8 +69,8 @@ func (p *Port) publication(r *transport.Request, who presence.Addr) (bridge.Publ
 		return pub, err
 	}
 	// RFC 3903 §6 step 3: not a single entity-tag → 400.
-	tags := values(r, "SIP-If-Match", true)
-	if n := len(r.GetHeaders("SIP-If-Match")); n > 0 && (n > 1 || len(tags) != 1 || !token(tags[0])) {
+	tags := r.Values("SIP-If-Match")
+	if len(tags) > 1 || len(tags) == 1 && !token(tags[0]) {
 		return pub, bridge.Errorf(bridge.Malformed, "SIP-If-Match is not a single entity-tag")
 	}
 	if len(tags) == 1 {
@@ -148,8 +148,8 @@ func (p *Port) publishRefusal(err error) transport.Reply {
 }
 
 // presenceEvent reads the Event header of a request and demands our package.
-func presenceEvent(r headers) (event.Event, error) {
-	vs := values(r, "Event", false)
+func presenceEvent(r *transport.Request) (event.Event, error) {
+	vs := r.Values("Event")
 	if len(vs) == 0 {
 		// RFC 6665 §4.2.3: without PINT, no Event → 489.
 		return event.Event{}, bridge.Errorf(bridge.BadEvent, "")

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"mime"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -53,14 +52,14 @@ func (p *Port) readAsk(r *transport.Request) (ask, *transport.Reply) {
 		return refuse(&bridge.Error{Kind: bridge.TooBrief, MinExpires: least})
 	}
 	a.expires = d
-	if hs := values(r, "Contact", true); len(hs) > 0 {
+	if hs := r.Values("Contact"); len(hs) > 0 {
 		a.target, err = transport.ParseAddress(hs[0])
 		// RFC 3261 §8.1.1.8: exactly one SIP or SIPS URI.
 		if s := a.target.Parsed.Scheme; err != nil || len(hs) > 1 || s != "sip" && s != "sips" {
 			return refuse(bridge.Errorf(bridge.Malformed, "Contact is not one SIP URI"))
 		}
 	}
-	for _, v := range values(r, "Record-Route", true) {
+	for _, v := range r.Values("Record-Route") {
 		at, err := transport.ParseAddress(v)
 		if err != nil {
 			return refuse(bridge.Errorf(bridge.Malformed, "Record-Route: %v", err))
@@ -215,7 +214,7 @@ func (p *Port) watch(ctx context.Context, d *dialog, lifetime time.Duration, dat
 func (p *Port) granted(r *transport.Request, d *dialog, lifetime time.Duration) transport.Reply {
 	h := line(nil, "Expires", strconv.FormatInt(event.Seconds(lifetime), 10))
 	h = line(h, "Contact", "<"+d.contact+">")
-	for _, v := range values(r, "Record-Route", true) {
+	for _, v := range r.Values("Record-Route") {
 		// RFC 3261 §12.1.1: the response has them all, unchanged, in order.
 		h = line(h, "Record-Route", v)
 	}
@@ -233,9 +232,9 @@ func subscribeRefusal(err error) transport.Reply {
 }
 
 // acceptable reports whether r takes presence documents.
-func acceptable(r headers) bool {
-	list := values(r, "Accept", true)
-	if len(r.GetHeaders("Accept")) == 0 {
+func acceptable(r *transport.Request) bool {
+	list := r.Values("Accept")
+	if len(list) == 0 {
 		return true
 	}
 	for _, v := range list {
@@ -257,9 +256,6 @@ func acceptable(r headers) bool {
 // self-made GRUU (RFC 5627 §4.3, RFC 6665 §4.5.1).
 func (p *Port) contact(f *transport.Flow, secure bool) string {
 	hostport, tp := p.transport.Contact(f)
-	if p.cfg.Advertise != "" {
-		hostport = advertised(p.cfg.Advertise, hostport)
-	}
 	uri := "sip:" + hostport
 	switch {
 	case secure:
@@ -268,19 +264,6 @@ func (p *Port) contact(f *transport.Flow, secure bool) string {
 		uri += ";transport=" + tp
 	}
 	return uri + ";gr"
-}
-
-// advertised is host, or host:port, with the port of hostport when it has
-// none.
-func advertised(host, hostport string) string {
-	i := strings.LastIndexByte(host, ':')
-	if i > 0 && (host[i-1] == ']' || strings.IndexByte(host, ':') == i) {
-		return host
-	}
-	if i >= 0 && host[0] != '[' {
-		host = "[" + host + "]"
-	}
-	return host + hostport[strings.LastIndexByte(hostport, ':'):]
 }
 
 // entityOf is the URI by which the watcher of r names the presentity: that of
