@@ -1,0 +1,16 @@
+// Package xmpp is the port to Jabber networks: a component (XEP-0114) of an
+// XMPP server for each of the gateway's domains. Every SIP or web user of a
+// component's domain is a virtual XMPP user there.
+//
+//	XMPP server ──▶ reader ──▶ workers ──▶ hub        (subscribe, presence, probe)
+//	XMPP server ◀── writer ◀── Outbox, asks ◀── hub   (newest state per leg)
+//
+// A leg whose watcher is on XMPP is a watch (watch.go): the subscriptions of
+// RFC 6121 §3 to virtual users, which never end by themselves. A leg whose
+// presentity is on XMPP is a follow (follow.go): a virtual user's subscription
+// to a Jabber user. Both directions are independent of each other
+// (RFC 8048 §5.2.3).
+//
+// The port holds no queue that grows with traffic: what must not be lost is
+// keyed by leg, and everything else is answered at once or dropped.
+package xmpp

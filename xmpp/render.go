@@ -1,0 +1,170 @@
+package xmpp
+
+import (
+	"crypto/sha1"
+	"encoding/binary"
+	"encoding/hex"
+	"strconv"
+	"time"
+
+	"github.com/porchlight-im/porchlight/bridge"
+	"github.com/porchlight-im/porchlight/mapping"
+	"github.com/porchlight-im/porchlight/mapping/presence"
+	"github.com/porchlight-im/porchlight/xmpp/payload"
+)
+
+// appendHead appends "<name from=… to=… type=… id=…", without the end of the
+// tag. from and to are always there: ejabberd ends the stream of a component
+// that leaves one out. kind and id may be "".
+func appendHead(dst []byte, name, from, to, kind, id string) []byte {
+	dst = append(dst, '<')
+	dst = append(dst, name...)
+	dst = payload.AppendAttr(dst, "from", from)
+	dst = payload.AppendAttr(dst, "to", to)
+	if kind != "" {
+		dst = payload.AppendAttr(dst, "type", kind)
+	}
+	if id != "" {
+		dst = payload.AppendAttr(dst, "id", id)
+	}
+	return dst
+}
+
+// appendPresence appends a presence stanza with at most a status text.
+func appendPresence(dst []byte, from, to, kind, id, text string) []byte {
+	dst = appendHead(dst, "presence", from, to, kind, id)
+	if text == "" {
+		return append(dst, '/', '>')
+	}
+	dst = append(dst, '>')
+	dst = payload.AppendElement(dst, "status", text)
+	return append(dst, "</presence>"...)
+}
+
+// appendErrorStanza appends the answer of type error to s.
+func appendErrorStanza(dst []byte, s *stanza, e mapping.StanzaError) []byte {
+	dst = appendHead(dst, s.name, s.to, s.from, errorType, s.id)
+	dst = append(dst, '>')
+	dst = payload.AppendError(dst, e.Type, e.Condition, e.Address, e.Text)
+	dst = append(dst, '<', '/')
+	dst = append(dst, s.name...)
+	return append(dst, '>')
+}
+
+func appendTo(dst []byte, to string) []byte { return payload.AppendAttr(dst, "to", to) }
+
+// old is the age from which a state carries its time (XEP-0203).
+const old = time.Minute
+
+// appendContent appends the children of a presence stanza that says p.
+func appendContent(dst []byte, p *mapping.Presence, now time.Time) []byte {
+	if p.Show != "" && !p.Unavailable {
+		dst = payload.AppendElement(dst, "show", p.Show)
+	}
+	for _, n := range p.Status {
+		dst = append(dst, "<status"...)
+		if n.Lang != "" {
+			dst = payload.AppendAttr(dst, "xml:lang", n.Lang)
+		}
+		dst = append(dst, '>')
+		dst = payload.AppendText(dst, n.Text)
+		dst = append(dst, "</status>"...)
+	}
+	if p.Unavailable {
+		return dst
+	}
+	if p.HasPriority {
+		dst = payload.AppendElement(dst, "priority", strconv.Itoa(int(p.Priority)))
+	}
+	dst = userInfo.AppendCaps(dst)
+	if !p.Stamp.IsZero() && now.Sub(p.Stamp) > old {
+		dst = payload.AppendDelay(dst, p.Stamp)
+	}
+	if !p.Idle.IsZero() {
+		dst = payload.AppendIdle(dst, p.Idle)
+	}
+	return dst
+}
+
+// stanzaFormat is a View as presence stanzas, written once for all watchers:
+// only the "to" differs between them. Each stanza is three chunks, see
+// nextShown; each chunk is its length and its bytes.
+var stanzaFormat = bridge.NewFormat("xmpp", func(dst []byte, v *bridge.View) []byte {
+	now := time.Now()
+	for _, p := range mapping.ToXMPP(v.State, now) {
+		if p.Resource == "" && !p.Unavailable {
+			p.Resource = personResource
+		}
+		from, resource, ok := fullJID(v.Presentity, p.Resource)
+		if !ok {
+			continue // the writer has found out by itself
+		}
+		var rest []byte
+		flag := "+"
+		if p.Unavailable {
+			flag = "-"
+			rest = payload.AppendAttr(rest, "type", unavailable)
+		}
+		dst = appendChunk(dst, []byte(flag+resource))
+		dst = appendChunk(dst, payload.AppendAttr([]byte("<presence"), "from", from))
+		body := appendContent(nil, &p, now)
+		if len(body)+len(from)+maxHead > maxOut {
+			body = nil // texts beyond all reason; the availability matters more
+		}
+		rest = append(rest, '>')
+		rest = append(rest, body...)
+		dst = appendChunk(dst, append(rest, "</presence>"...))
+	}
+	return dst
+})
+
+// personResource is the resource of a person without tuples: available
+// presence comes from a full JID (RFC 6121 §4.7).
+const personResource = "person"
+
+// maxHead is more than the start tag of any stanza: two full JIDs of 3071
+// bytes, escaped, and its other attributes.
+const maxHead = 40_000
+
+// shown is one stanza of a View: the resource that it shows, and what comes
+// before and after the "to" attribute.
+type shown struct {
+	resource     string
+	available    bool
+	before, rest []byte
+}
+
+// nextShown takes the next stanza off b, which stanzaFormat has written.
+func nextShown(b []byte) (s shown, left []byte) {
+	resource, b := nextChunk(b)
+	s.available = resource[0] == '+'
+	s.resource = string(resource[1:])
+	s.before, b = nextChunk(b)
+	s.rest, b = nextChunk(b)
+	return s, b
+}
+
+func appendChunk(dst, b []byte) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(b)))
+	return append(dst, b...)
+}
+
+func nextChunk(b []byte) (chunk, left []byte) {
+	n, size := binary.Uvarint(b)
+	b = b[size:]
+	return b[:n], b[n:]
+}
+
+// fullJID returns the full JID of resource, and the resource itself. A
+// resource that no JID can have becomes one made of its digest, the same each
+// time. ok is false when a itself has no JID.
+func fullJID(a presence.Addr, resource string) (jid, used string, ok bool) {
+	jid, ok = mapping.FullJID(presence.Instance{Addr: a, Resource: resource})
+	if ok {
+		return jid, resource, true
+	}
+	sum := sha1.Sum([]byte(resource))
+	used = "r-" + hex.EncodeToString(sum[:8])
+	jid, ok = mapping.FullJID(presence.Instance{Addr: a, Resource: used})
+	return jid, used, ok
+}

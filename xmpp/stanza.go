@@ -1,0 +1,53 @@
+package xmpp
+
+import (
+	"time"
+
+	"github.com/porchlight-im/porchlight/mapping"
+	"github.com/porchlight-im/porchlight/mapping/presence"
+)
+
+// stanza is what the port reads of one incoming stanza. What it does not know
+// it ignores.
+type stanza struct {
+	name               string // "presence", "iq", "message"; "error" for a stream error
+	kind               string // the type attribute
+	from, to, id, lang string
+
+	// Of presence.
+	show        string
+	status      []presence.Note
+	priority    int8
+	hasPriority bool
+	stamp, idle time.Time
+
+	// Of an iq: its first child element, and that one's node attribute.
+	space, local, node string
+
+	// Of type error, and of a stream error.
+	err mapping.StanzaError
+}
+
+// presence returns the content of a presence stanza from resource.
+func (s *stanza) presence(resource string) mapping.Presence {
+	return mapping.Presence{
+		Resource:    resource,
+		Unavailable: s.kind == unavailable,
+		Show:        s.show,
+		Status:      s.status,
+		Priority:    s.priority,
+		HasPriority: s.hasPriority,
+		Stamp:       s.stamp,
+		Idle:        s.idle,
+	}
+}
+
+// text returns the status text that explains a subscription stanza, if any.
+func (s *stanza) text() string {
+	for _, n := range s.status {
+		if n.Text != "" {
+			return n.Text
+		}
+	}
+	return ""
+}
