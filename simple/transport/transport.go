@@ -6,9 +6,10 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
+	"github.com/patrickmn/go-cache"
 )
 
 // Config is what a Transport is made from.
@@ -27,6 +28,14 @@ type Config struct {
 	Net Network
 	// Timers of RFC 3261 §17; zero values mean the RFC's.
 	T1, T2, T4 time.Duration
+	// Advertise is the host that Via and Contact name instead of the
+	// listener's address; needed behind a NAT.
+	Advertise string
+	// Resolver answers DNS questions; nil means NewResolver with
+	// /etc/resolv.conf.
+	Resolver Resolver
+	// Limits bound what peers can make the transport hold.
+	Limits Limits
 }
 
 // Network makes sockets, so that tests can run on an in-memory network.
@@ -38,18 +47,31 @@ type Network interface {
 
 // Transport is the SIP transport and transaction layer of one user agent.
 type Transport struct {
-	cfg Config
+	cfg       Config
+	lim       Limits
+	log       *slog.Logger
+	net       Network
+	resolver  Resolver
+	endpoints []*endpoint
+	servers   *servers
+	clients   *clients
+	streams   *streams
+	locator   *locator
+	disp      *dispatcher
+	locals    *cache.Cache // peer → our address, for wildcard listeners
+
+	io      *group // readers, writers, dials, lookups
+	timers  *group
+	workers *group
+
+	runCtx     context.Context // ends when sockets are to be closed
+	runCancel  context.CancelFunc
+	handlerCtx context.Context // ends when handlers have had their grace
+	handlerEnd context.CancelFunc
+	stopping   atomic.Bool // no new requests
+	stopped    atomic.Bool // sockets are closed
+	panics     atomic.Int64
 }
-
-// New opens the listeners of cfg. Nothing is read before Run.
-func New(cfg Config) (*Transport, error) { panic("todo") }
-
-// Run serves until ctx ends, and returns after its last goroutine has. What
-// is under way is answered or given up.
-func (t *Transport) Run(ctx context.Context) error { panic("todo") }
-
-// Addrs returns the listening addresses as URLs, with real port numbers.
-func (t *Transport) Addrs() []string { panic("todo") }
 
 // Flow is the way back to where a message came from: listener and source
 // address on UDP, one connection on the others (RFC 5626).
@@ -65,64 +87,111 @@ type Flow struct {
 	PeerNames []string
 }
 
-// Request is a SIP request that has arrived, with its server transaction.
-type Request struct {
-	*sip.Request
-	Flow Flow
-	// Received is when it arrived.
-	Received time.Time
-}
-
-// Reply is a final response to a Request. Via, From, To, Call-ID, CSeq and
-// Content-Length are the transport's own.
-type Reply struct {
-	Code   int
-	Reason string // "" means the standard phrase
-	// ToTag is the tag to add to To when the request had none; "" lets the
-	// transport make one.
-	ToTag string
-	// Header holds more header lines, each ended by CRLF.
-	Header []byte
-	Body   []byte
-}
-
-// Reply answers r. The first call counts; retransmissions of the request get
-// the same bytes (RFC 3261 §17.2.2). It does not block on a slow peer.
-func (r *Request) Reply(p Reply) { panic("todo") }
-
-// Message is a request to be sent. The transport adds the request line, Via
-// with a fresh branch, Max-Forwards and Content-Length.
-type Message struct {
-	Method string
-	URI    string // Request-URI
-	// Header holds all other header lines, each ended by CRLF: From, To,
-	// Call-ID, CSeq, Contact, Route, …
-	Header []byte
-	Body   []byte
-	// Next is the URI of the next hop, to be found by RFC 3263: the topmost
-	// loose Route, else the Request-URI.
-	Next string
-	// Flow, if its connection still lives (or it is UDP), is used before
-	// Next is resolved.
-	Flow *Flow
-}
-
-// Errors given to the done function of Send.
-var (
-	// ErrTimeout: no final response within 64·T1 (Timer F).
-	ErrTimeout = errors.New("no response within the transaction's time")
-	// ErrUnreachable: no address, or none that accepts the message.
-	ErrUnreachable = errors.New("no way to the next hop")
-	// ErrStopped: the Transport has ended.
-	ErrStopped = errors.New("transport stopped")
+// Default timers of RFC 3261 §17.1.1.1 (Table 4).
+const (
+	defaultT1 = 500 * time.Millisecond
+	defaultT2 = 4 * time.Second
+	defaultT4 = 5 * time.Second
 )
 
-// Send starts a client transaction for m and returns at once. done is called
-// exactly once, with the final response or an error, on a goroutine of the
-// transport; it must not block. No goroutine waits for the response.
-func (t *Transport) Send(m Message, done func(*sip.Response, error)) { panic("todo") }
+// New opens the listeners of cfg. Nothing is read before Run.
+func New(cfg Config) (*Transport, error) {
+	if cfg.Handler == nil {
+		return nil, errors.New("transport: no handler")
+	}
+	if cfg.T1 <= 0 {
+		cfg.T1 = defaultT1
+	}
+	if cfg.T2 <= 0 {
+		cfg.T2 = defaultT2
+	}
+	if cfg.T4 <= 0 {
+		cfg.T4 = defaultT4
+	}
+	t := &Transport{
+		cfg: cfg, lim: cfg.Limits.withDefaults(), log: cfg.Log, net: cfg.Net, resolver: cfg.Resolver,
+		locals: cache.New(time.Minute, 0),
+		io:     newGroup(), timers: newGroup(), workers: newGroup(),
+	}
+	if t.log == nil {
+		t.log = slog.New(slog.DiscardHandler)
+	}
+	if t.net == nil {
+		t.net = systemNetwork{}
+	}
+	if t.resolver == nil {
+		t.resolver = NewResolver("/etc/resolv.conf")
+	}
+	t.runCtx, t.runCancel = context.WithCancel(context.Background())
+	t.handlerCtx, t.handlerEnd = context.WithCancel(context.Background())
+	t.servers = newServers(64*cfg.T1, t.lim)
+	t.clients = newClients(t, cfg.T1, cfg.T2, cfg.T4)
+	t.streams = newStreams(t)
+	t.locator = newLocator(t)
+	t.disp = newDispatcher(t.lim, t.workers.start, t.handle)
+	for _, raw := range cfg.Listen {
+		e, err := t.listen(raw)
+		if err != nil {
+			t.closeSockets()
+			return nil, err
+		}
+		t.endpoints = append(t.endpoints, e)
+	}
+	return t, nil
+}
 
-// Via returns the host:port that Contact should name on the given flow's
-// transport: the advertised address of the listener that serves it, and the
-// transport parameter ("udp", "tcp", "tls", "ws").
-func (t *Transport) Contact(f *Flow) (hostport, transport string) { panic("todo") }
+// Run serves until ctx ends, and returns after its last goroutine has. What
+// is under way is answered or given up: requests that nobody handles yet get
+// 503, handlers a short grace before their context ends, client transactions
+// ErrStopped.
+func (t *Transport) Run(ctx context.Context) error {
+	stopTimers := make(chan struct{})
+	for i := range t.servers.shards {
+		t.timers.start(func() { t.servers.shards[i].run(stopTimers) })
+	}
+	for i := range t.clients.shards {
+		t.timers.start(func() { t.clients.run(&t.clients.shards[i], stopTimers) })
+	}
+	for _, e := range t.endpoints {
+		if e.socket != nil {
+			t.io.start(e.socket.read)
+		} else {
+			t.io.start(func() { t.accept(e) })
+		}
+	}
+	<-ctx.Done()
+	t.stopping.Store(true)
+	end := time.AfterFunc(t.lim.Grace, t.handlerEnd)
+	t.workers.close()
+	end.Stop()
+	t.handlerEnd()
+	t.clients.stop()
+	t.streams.flush(t.lim.Grace)
+	t.closeSockets()
+	t.io.close()
+	close(stopTimers)
+	t.timers.close()
+	return nil
+}
+
+// closeSockets ends everything that reads or writes.
+func (t *Transport) closeSockets() {
+	t.stopped.Store(true)
+	t.runCancel()
+	for _, e := range t.endpoints {
+		e.close()
+	}
+	t.streams.closeAll()
+}
+
+// pause waits, unless the transport ends meanwhile.
+func (t *Transport) pause(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-t.runCtx.Done():
+		return false
+	}
+}

@@ -1,0 +1,156 @@
+package transport
+
+import "sync"
+
+// dispatcher hands requests to the handler: those of one Call-ID one after
+// the other in order of arrival, others side by side on at most max workers.
+// A worker is started when there is work for it and ends when there is none.
+type dispatcher struct {
+	handle func(*Request)
+	start  func(func()) bool // starts a worker
+	max    int               // workers
+	limit  int               // requests waiting
+
+	mu      sync.Mutex
+	calls   map[string]*call // with requests waiting or in the handler
+	ready   []*call          // waiting for a worker
+	workers int
+	waiting int
+	idle    *sync.Cond // workers has become 0
+}
+
+// call is the line of requests of one Call-ID.
+type call struct {
+	id   string
+	line []*Request
+	head int
+}
+
+func newDispatcher(lim Limits, start func(func()) bool, handle func(*Request)) *dispatcher {
+	d := &dispatcher{
+		handle: handle, start: start,
+		max: lim.Workers, limit: lim.Queue,
+		calls: make(map[string]*call),
+	}
+	d.idle = sync.NewCond(&d.mu)
+	return d
+}
+
+// add queues r under a Call-ID; false when the queue is full.
+func (d *dispatcher) add(id string, r *Request) bool {
+	d.mu.Lock()
+	if d.waiting >= d.limit {
+		d.mu.Unlock()
+		return false
+	}
+	d.waiting++
+	c := d.calls[id]
+	if c != nil { // a worker has it, or it is in ready already
+		c.line = append(c.line, r)
+		d.mu.Unlock()
+		return true
+	}
+	c = &call{id: id, line: []*Request{r}}
+	d.calls[id] = c
+	d.ready = append(d.ready, c)
+	grow := d.workers < d.max
+	if grow {
+		d.workers++
+	}
+	d.mu.Unlock()
+	if grow && !d.start(d.work) {
+		d.mu.Lock()
+		d.done()
+		d.mu.Unlock()
+	}
+	return true
+}
+
+// work is one worker.
+func (d *dispatcher) work() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	defer d.done()
+	for len(d.ready) > 0 {
+		c := d.ready[0]
+		d.ready[0] = nil
+		d.ready = d.ready[1:]
+		// One request per turn, so that a busy call does not keep a worker.
+		r := c.line[c.head]
+		c.line[c.head] = nil
+		c.head++
+		d.waiting--
+		d.mu.Unlock()
+		d.handle(r)
+		d.mu.Lock()
+		if c.head < len(c.line) {
+			c.shrink()
+			d.ready = append(d.ready, c)
+		} else {
+			delete(d.calls, c.id)
+		}
+	}
+}
+
+func (d *dispatcher) done() {
+	d.workers--
+	if d.workers == 0 {
+		d.idle.Broadcast()
+	}
+}
+
+// shrink gives back the part of the line that is done.
+func (c *call) shrink() {
+	if c.head > 64 && c.head > len(c.line)/2 {
+		c.line = append([]*Request(nil), c.line[c.head:]...)
+		c.head = 0
+	}
+}
+
+// group counts goroutines, so that they can be waited for and no new ones
+// start once it is closed. (A WaitGroup forbids Add beside Wait at zero.)
+type group struct {
+	mu     sync.Mutex
+	n      int
+	closed bool
+	zero   *sync.Cond
+}
+
+func newGroup() *group {
+	g := &group{}
+	g.zero = sync.NewCond(&g.mu)
+	return g
+}
+
+// start runs f on a goroutine, unless the group is closed.
+func (g *group) start(f func()) bool {
+	g.mu.Lock()
+	if g.closed {
+		g.mu.Unlock()
+		return false
+	}
+	g.n++
+	g.mu.Unlock()
+	go func() {
+		defer func() {
+			g.mu.Lock()
+			g.n--
+			if g.n == 0 {
+				g.zero.Broadcast()
+			}
+			g.mu.Unlock()
+		}()
+		f()
+	}()
+	return true
+}
+
+// close refuses new goroutines and waits for those that run.
+func (g *group) close() {
+	g.mu.Lock()
+	g.closed = true
+	for g.n > 0 {
+		g.zero.Wait()
+	}
+	g.mu.Unlock()
+}
