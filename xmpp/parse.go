@@ -32,7 +32,7 @@ func parseStanza(b []byte, s *stanza) error {
 	}
 	for _, a := range start.Attr {
 		switch {
-		case a.Name.Space == "xml" && a.Name.Local == "lang":
+		case a.Name.Space == nsXML && a.Name.Local == "lang":
 			s.lang = a.Value
 		case a.Name.Space != "":
 		case a.Name.Local == "type":
@@ -99,7 +99,7 @@ func (s *stanza) presenceChild(d *xml.Decoder, t xml.StartElement, own bool) err
 		text, err := content(d)
 		n := presence.Note{Lang: s.lang, Text: text}
 		for _, a := range t.Attr {
-			if a.Name.Space == "xml" && a.Name.Local == "lang" {
+			if a.Name.Space == nsXML && a.Name.Local == "lang" {
 				n.Lang = a.Value
 			}
 		}
@@ -121,6 +121,8 @@ func (s *stanza) presenceChild(d *xml.Decoder, t xml.StartElement, own bool) err
 	}
 	return d.Skip()
 }
+
+const nsXML = "http://www.w3.org/XML/1998/namespace"
 
 // maxStatus is how many <status/> of a stanza are read, one for each language.
 const maxStatus = 32

@@ -256,7 +256,7 @@ func (s *ComponentServer) handshake(r *bufio.Reader, l *link) error {
 	const refusal = "<stream:error><%s xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>"
 	if !strings.Contains(head, "to='"+s.Domain+"'") {
 		// As Prosody does it: no id, and the error.
-		_ = l.write(fmt.Sprintf(header, "", "")+fmt.Sprintf(refusal, "host-unknown"))
+		_ = l.write(fmt.Sprintf(header, "", "") + fmt.Sprintf(refusal, "host-unknown"))
 		return errors.New("unknown host")
 	}
 	err = l.write(fmt.Sprintf(header, s.Domain, id))
