@@ -1,0 +1,304 @@
+package presence
+
+import (
+	"cmp"
+	"hash/fnv"
+	"reflect"
+	"slices"
+	"strconv"
+	"time"
+)
+
+// Source is one contribution to a composed State: a publication.
+type Source struct {
+	// ID names the source for as long as it lives, over refreshes and
+	// changes.
+	ID string
+	// Seq orders the sources by when they first came.
+	Seq uint64
+	// Changed orders the sources by their last change, for conflicts: the
+	// newest wins.
+	Changed uint64
+	State   *State
+}
+
+// Compose makes one State of what all sources say, as it is at now (RFC 4479
+// §3, with the merge rules of OMA's presence specifications for services and
+// devices, and one person whose elements are the newest of each). The result
+// depends on the set of sources, not on their order. next is the instant at
+// which the result changes by itself (RFC 4480 §3.1 from and until), zero for
+// never.
+func Compose(sources []Source, now time.Time) (s *State, next time.Time) {
+	c := composer{now: now}
+	ordered := slices.Clone(sources)
+	slices.SortFunc(ordered, func(a, b Source) int {
+		return cmp.Or(cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.ID, b.ID))
+	})
+	s = &State{}
+	for _, src := range ordered {
+		c.add(s, src)
+	}
+	slices.SortFunc(ordered, func(a, b Source) int { return cmp.Or(cmp.Compare(b.Changed, a.Changed), cmp.Compare(a.ID, b.ID)) })
+	c.person(s, ordered)
+	c.uniqueIDs(s)
+	return s, c.next
+}
+
+// composer collects what a composition needs to remember.
+type composer struct {
+	now  time.Time
+	next time.Time
+	// origins are the sources and changes of the services and devices so far,
+	// index by index.
+	services []origin
+	devices  []origin
+}
+
+type origin struct {
+	source  string
+	changed uint64
+}
+
+// add joins the services, devices, notes and extensions of src to s.
+func (c *composer) add(s *State, src Source) {
+	for _, t := range src.State.Services {
+		t = c.currentService(t)
+		if i := c.mergeable(s, t, src.ID); i >= 0 {
+			s.Services[i] = mergeService(s.Services[i], t)
+			continue
+		}
+		s.Services = append(s.Services, t)
+		c.services = append(c.services, origin{src.ID, src.Changed})
+	}
+	for _, d := range src.State.Devices {
+		c.addDevice(s, d, src)
+	}
+	s.Notes = unionNotes(s.Notes, src.State.Notes)
+	s.Ext = unionRaw(s.Ext, src.State.Ext)
+	for _, a := range src.State.Attrs {
+		if !slices.Contains(s.Attrs, a) {
+			s.Attrs = append(s.Attrs, a)
+		}
+	}
+}
+
+// mergeable returns the index of the service of another source that says the
+// same as t, or -1. Services of one document are never merged.
+func (c *composer) mergeable(s *State, t Service, source string) int {
+	for i := range s.Services {
+		if c.services[i].source != source && serviceKey(s.Services[i]) == serviceKey(t) && !conflict(s.Services[i], t) {
+			return i
+		}
+	}
+	return -1
+}
+
+// serviceKeyed is what must agree for services to be one (ims composition
+// rules): the service description, the contact and the class; without a
+// description also the devices.
+type serviceKeyed struct{ id, version, contact, class, devices string }
+
+func serviceKey(t Service) serviceKeyed {
+	k := serviceKeyed{class: t.Class}
+	if t.Contact != nil {
+		k.contact = t.Contact.URI
+	}
+	if d := t.OMA.Description; d != nil {
+		k.id, k.version = d.ID, d.Version
+		return k
+	}
+	for _, d := range t.DeviceIDs {
+		k.devices += d + "\x00"
+	}
+	return k
+}
+
+// conflict reports whether a and b have the same element with different
+// content. Timestamps, notes, ids, priorities and descriptions never conflict.
+func conflict(a, b Service) bool {
+	if a.Contact == nil {
+		// Two services without a contact are the same only when equal.
+		a.ID, b.ID = "", ""
+		a.Timestamp, b.Timestamp = time.Time{}, time.Time{}
+		return !reflect.DeepEqual(a, b)
+	}
+	return differ(a.Basic, b.Basic) || differ(a.BasicText, b.BasicText) || differ(a.Show, b.Show) ||
+		differ(a.Privacy, b.Privacy) || differ(a.Relationship, b.Relationship) ||
+		differ(a.ServiceClass, b.ServiceClass) || differ(a.StatusIcons, b.StatusIcons) ||
+		differ(a.UserInput, b.UserInput) || differ(a.Timed, b.Timed) || differ(a.Card, b.Card) ||
+		differ(a.Caps, b.Caps) || differ(a.Geo, b.Geo) || differ(a.OMA.Willingness, b.OMA.Willingness) ||
+		differ(a.OMA.SessionParticipation, b.OMA.SessionParticipation) ||
+		differ(a.OMA.RegistrationState, b.OMA.RegistrationState) ||
+		differ(a.OMA.BarringState, b.OMA.BarringState) || rawConflict(a.Ext, b.Ext) ||
+		rawConflict(a.StatusExt, b.StatusExt)
+}
+
+// differ reports whether both are present and not equal.
+func differ(a, b any) bool {
+	av, bv := reflect.ValueOf(a), reflect.ValueOf(b)
+	if absent(av) || absent(bv) {
+		return false
+	}
+	return !reflect.DeepEqual(a, b)
+}
+
+func absent(v reflect.Value) bool {
+	return v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0
+}
+
+// rawConflict reports whether an element of the same name has other content.
+func rawConflict(a, b []RawXML) bool {
+	for _, x := range a {
+		for _, y := range b {
+			if x.Space == y.Space && x.Local == y.Local && x.Bytes != y.Bytes {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// mergeService is the union of a, the older, and b, which do not conflict: the
+// latest timestamp, the highest priority, one description.
+func mergeService(a, b Service) Service {
+	m := a
+	fill(&m, b)
+	m.Notes = unionNotes(a.Notes, b.Notes)
+	m.Ext = unionRaw(a.Ext, b.Ext)
+	m.StatusExt = unionRaw(a.StatusExt, b.StatusExt)
+	if b.Timestamp.After(a.Timestamp) {
+		m.Timestamp = b.Timestamp
+	}
+	if a.Contact != nil && b.Contact != nil && priority(b.Contact) > priority(a.Contact) {
+		m.Contact = b.Contact
+	}
+	if m.OMA.Description == nil {
+		m.OMA.Description = b.OMA.Description
+	}
+	return m
+}
+
+// priority is the contact's priority, -1 when absent.
+func priority(c *Contact) float64 {
+	p, err := strconv.ParseFloat(c.Priority, 64)
+	if err != nil {
+		return -1
+	}
+	return p
+}
+
+// fill sets each absent field of the struct that dst points to from src, a
+// struct of the same type; structs within are filled field by field.
+func fill(dst any, src any) {
+	fillValue(reflect.ValueOf(dst).Elem(), reflect.ValueOf(src))
+}
+
+func fillValue(dst, src reflect.Value) {
+	for i := range dst.NumField() {
+		d, s := dst.Field(i), src.Field(i)
+		if d.Kind() == reflect.Struct && d.Type() != reflect.TypeFor[time.Time]() {
+			fillValue(d, s)
+		} else if absent(d) {
+			d.Set(s)
+		}
+	}
+}
+
+// addDevice joins d to s: one occurrence for each device id, and what
+// conflicts is the newer source's.
+func (c *composer) addDevice(s *State, d Device, src Source) {
+	for i := range s.Devices {
+		old := &s.Devices[i]
+		if d.DeviceID == "" || old.DeviceID != d.DeviceID {
+			continue
+		}
+		newer, older := d, *old
+		if c.devices[i].changed > src.Changed {
+			newer, older = older, newer
+		}
+		newer.Notes = unionNotes(newer.Notes, older.Notes)
+		newer.Ext = unionRaw(newer.Ext, older.Ext)
+		if older.Timestamp.After(newer.Timestamp) {
+			newer.Timestamp = older.Timestamp
+		}
+		fill(&newer, older)
+		newer.ID = old.ID
+		*old = newer
+		c.devices[i].changed = max(c.devices[i].changed, src.Changed)
+		return
+	}
+	s.Devices = append(s.Devices, d)
+	c.devices = append(c.devices, origin{src.ID, src.Changed})
+}
+
+// person makes the one person of s: each element from the newest source that
+// has it.
+func (c *composer) person(s *State, newestFirst []Source) {
+	var all []Person
+	for _, src := range newestFirst {
+		ps := slices.Clone(src.State.Persons)
+		// Several occurrences in one document: the latest is more reliable
+		// (RFC 4479 §3.5).
+		slices.SortStableFunc(ps, func(a, b Person) int { return b.Timestamp.Compare(a.Timestamp) })
+		all = append(all, ps...)
+	}
+	if len(all) == 0 {
+		return
+	}
+	p := c.currentPerson(all[0])
+	for _, older := range all[1:] {
+		older = c.currentPerson(older)
+		notes, ext := unionNotes(p.Notes, older.Notes), unionRaw(p.Ext, older.Ext)
+		if older.Timestamp.After(p.Timestamp) {
+			p.Timestamp = older.Timestamp
+		}
+		fill(&p, older)
+		p.Notes, p.Ext = notes, ext
+	}
+	s.Persons = []Person{p}
+}
+
+func unionNotes(a, b []Note) []Note {
+	out := a
+	for _, n := range b {
+		if !slices.Contains(out, n) {
+			out = append(out[:len(out):len(out)], n)
+		}
+	}
+	return out
+}
+
+func unionRaw(a, b []RawXML) []RawXML {
+	out := a
+	for _, r := range b {
+		if !slices.Contains(out, r) {
+			out = append(out[:len(out):len(out)], r)
+		}
+	}
+	return out
+}
+
+// uniqueIDs gives every component an id of its own (RFC 4479 §5). The first
+// that has an id keeps it; others get one made of their source's and their
+// own, the same as long as the source lives.
+func (c *composer) uniqueIDs(s *State) {
+	seen := make(map[string]bool, len(s.Services)+len(s.Devices)+1)
+	unique := func(id, kind, source string) string {
+		for n := 0; id == "" || seen[id]; n++ {
+			h := fnv.New64a()
+			h.Write([]byte(kind + "\x00" + source + "\x00" + id + "\x00" + strconv.Itoa(n)))
+			id = "x" + strconv.FormatUint(h.Sum64(), 36)
+		}
+		seen[id] = true
+		return id
+	}
+	for i := range s.Services {
+		s.Services[i].ID = unique(s.Services[i].ID, "service", c.services[i].source)
+	}
+	for i := range s.Persons {
+		s.Persons[i].ID = unique(s.Persons[i].ID, "person", "")
+	}
+	for i := range s.Devices {
+		s.Devices[i].ID = unique(s.Devices[i].ID, "device", c.devices[i].source)
+	}
+}
