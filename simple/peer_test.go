@@ -356,7 +356,7 @@ func docOf(entity, id, basic, note string) string {
 // publish publishes with lines and returns the 200.
 func (p *peer) publish(lines, body string) message {
 	p.w.t.Helper()
-	p.request("PUBLISH "+p.aor, "Event: presence\n"+lines, body)
+	p.request("PUBLISH "+p.aor, with(lines, "Event: presence"), body)
 	m := p.response()
 	m.want(p.w.t, "SIP/2.0 200 OK", "Expires: *", "SIP-ETag: *")
 	return m
@@ -366,7 +366,7 @@ func (p *peer) publish(lines, body string) message {
 // NOTIFY.
 func (p *peer) subscribe(uri, lines string) (res, ntf message) {
 	p.w.t.Helper()
-	p.request("SUBSCRIBE "+uri, "Event: presence\n"+lines, "")
+	p.request("SUBSCRIBE "+uri, with(lines, "Event: presence"), "")
 	res = p.response()
 	if len(p.seen) > 0 {
 		p.w.t.Errorf("a NOTIFY before the response")
@@ -378,5 +378,16 @@ func (p *peer) subscribe(uri, lines string) (res, ntf message) {
 // again sends a SUBSCRIBE within the dialog that res made.
 func (p *peer) again(res message, lines string) {
 	uri := strings.Trim(res.get("Contact"), "<>")
-	p.request("SUBSCRIBE "+uri, "Event: presence\nTo: "+res.get("To")+"\n"+lines, "")
+	p.request("SUBSCRIBE "+uri, with(lines, "Event: presence", "To: "+res.get("To")), "")
+}
+
+// with is lines and those of defaults whose name is not among them.
+func with(lines string, defaults ...string) string {
+	for _, d := range defaults {
+		name, _, _ := strings.Cut(d, ":")
+		if !strings.Contains("\n"+lines, "\n"+name+":") {
+			lines = d + "\n" + lines
+		}
+	}
+	return lines
 }
