@@ -219,20 +219,20 @@ func parseVia(s string) (*sip.ViaHeader, error) {
 	s = tighten(s)
 	proto, rest, ok := strings.Cut(s, " ")
 	if !ok {
-		return nil, errors.New("Via without sent-by")
+		return nil, errors.New("no sent-by")
 	}
 	parts := strings.Split(proto, "/")
 	if len(parts) != 3 || !strings.EqualFold(parts[0], "SIP") || parts[1] != "2.0" || !isToken(parts[2]) {
-		return nil, errors.New("Via without SIP/2.0/transport")
+		return nil, errors.New("no SIP/2.0/transport")
 	}
 	end := indexOutside(rest, ';')
 	host, port, err := splitHostPort(rest[:end])
 	if err != nil {
-		return nil, fmt.Errorf("Via: %w", err)
+		return nil, err
 	}
 	params, err := parseParams(rest[end:])
 	if err != nil {
-		return nil, fmt.Errorf("Via: %w", err)
+		return nil, err
 	}
 	return &sip.ViaHeader{
 		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: strings.ToUpper(parts[2]),
