@@ -45,7 +45,8 @@ func NewNetwork() *Network {
 	}
 }
 
-// SetLoss makes the network lose each datagram for which lose is true. nil
+// SetLoss makes the network lose each datagram for which lose is true; it sees
+// those to nobody too. nil
 // loses none. lose is called one at a time and must not use the network.
 func (n *Network) SetLoss(lose func(from, to netip.AddrPort, b []byte) bool) {
 	n.mu.Lock()
@@ -297,7 +298,7 @@ func (c *PacketConn) writeTo(b []byte, to netip.AddrPort) (int, error) {
 	if dst == nil {
 		dst = n.sockets[wildcard(to)]
 	}
-	lost := dst == nil || n.loss != nil && n.loss(from, to, b)
+	lost := n.loss != nil && n.loss(from, to, b) || dst == nil
 	n.mu.Unlock()
 	if lost {
 		return len(b), nil
