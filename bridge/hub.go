@@ -2,7 +2,12 @@ package bridge
 
 import (
 	"context"
+	"fmt"
+	"hash/maphash"
 	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/porchlight-im/porchlight/bridge/policy"
 	"github.com/porchlight-im/porchlight/bridge/store"
@@ -19,87 +24,249 @@ type Config struct {
 	Codec Codec
 }
 
-// Codec reads and writes a State for the store, losslessly.
+// Codec reads and writes a State for the store, losslessly. Equal states give
+// equal bytes.
 type Codec struct {
 	Append func(dst []byte, s *presence.State) []byte
 	Decode func(b []byte) (*presence.State, error)
 }
 
+// FetchPatience is how long a fetch of a foreign presentity waits for its
+// state before it is answered without.
+var FetchPatience = 4 * time.Second
+
+const shardCount = 256
+
 // Hub joins the ports. All methods may be called by any goroutine; each is
 // one short critical section, and those that return an error wait, after it,
 // until the change is written to the Store.
 type Hub struct {
-	cfg Config
+	cfg    Config
+	log    *slog.Logger
+	store  store.Store
+	ports  map[string]Port
+	seed   maphash.Seed
+	seq    atomic.Uint64 // orders publications
+	closed atomic.Bool
+	shards [shardCount]shard
+}
+
+// shard owns the presentities whose address hashes to it. Its lock is the
+// first level; under it there is no I/O and no call into a Port.
+type shard struct {
+	mu           sync.Mutex
+	presentities map[presence.Addr]*presentity
+	due          dueHeap
+	timer        *time.Timer
+}
+
+// presentity is everything the hub knows of one address.
+type presentity struct {
+	addr    presence.Addr
+	here    bool // homed
+	deflt   policy.SubHandling
+	pubs    []*publication
+	answers map[presence.Addr]policy.SubHandling
+	legs    map[presence.Addr]*legEntry // by watcher
+
+	state   *presence.State // composed; nil until first asked
+	digest  uint64
+	version uint64
+	change  ChangeID
+	views   map[policy.Class]*View
+	again   *due // when the composition changes by itself
+}
+
+// legEntry is what the hub knows of one leg: one watcher of a presentity.
+type legEntry struct {
+	of      *presentity
+	watcher presence.Addr
+	subs    []*sub
+
+	// What follows is of foreign presentities only.
+	verdict  Verdict
+	view     *View // what was delivered on this leg; nil: nothing known
+	digest   uint64
+	version  uint64
+	data     []byte // the home port's (Keep)
+	attached bool
+}
+
+func (l *legEntry) Leg() Leg { return Leg{Watcher: l.watcher, Presentity: l.of.addr} }
+
+// sub is one subscription: an outbox that a leg's news goes to.
+type sub struct {
+	leg      *legEntry
+	port, id string
+	outbox   *Outbox // nil until its port has resumed it
+	data     []byte
+	expires  time.Time // zero: forever
+	fetch    bool      // waits for one answer
+	due      *due
+}
+
+// New returns a Hub with what cfg.Store has kept.
+func New(cfg Config) (*Hub, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Store == nil {
+		cfg.Store = store.NewMemory()
+	}
+	h := &Hub{cfg: cfg, log: cfg.Log, store: cfg.Store, ports: map[string]Port{}, seed: maphash.MakeSeed()}
+	for i := range h.shards {
+		h.shards[i].presentities = map[presence.Addr]*presentity{}
+	}
+	err := h.load(context.Background())
+	if err != nil {
+		return nil, fmt.Errorf("loading the store: %w", err)
+	}
+	return h, nil
+}
+
+// Close stops the timers and closes the store, writing what is queued. The
+// ports have ended before.
+func (h *Hub) Close() error {
+	h.closed.Store(true)
+	for i := range h.shards {
+		sh := &h.shards[i]
+		sh.mu.Lock()
+		if sh.timer != nil {
+			sh.timer.Stop()
+		}
+		sh.mu.Unlock()
+	}
+	return h.store.Close()
 }
 
 // Register makes p known to the hub under p.Name(). All ports are registered
 // before the first other call.
-func (h *Hub) Register(p Port) { panic("todo") }
+func (h *Hub) Register(p Port) { h.ports[p.Name()] = p }
 
 // Directory returns the hub's directory.
 func (h *Hub) Directory() *Directory { return h.cfg.Directory }
 
-// Publish applies p to a homed presentity: RFC 3903 §6 steps 3 to 6, atomic.
-// When it returns without error the change is stored. Errors: NotFound (no
-// such presentity here), Stale, Busy, Internal.
-func (h *Hub) Publish(ctx context.Context, p Publication) (Receipt, error) { panic("todo") }
-
-// Watch starts, refreshes, ends or (Expires 0, unknown ID) fetches a
-// subscription, and returns how it stands. In every case but an error,
-// exactly one mandatory Item for it is in w.Outbox when Watch returns, except
-// for a fetch of a foreign presentity whose state is not known yet: its one
-// Item follows when the state arrives, or after FetchPatience. When it
-// returns without error the change is stored. Errors: NotFound (no such
-// presentity or domain), Forbidden (blocked), Busy, Internal.
-func (h *Hub) Watch(ctx context.Context, w WatchRequest) (Verdict, error) { panic("todo") }
-
-// Park says that the watcher is gone without having ended its subscriptions:
-// an offline Jabber user. A foreign presentity is detached; the standing of
-// the leg remains, and the next Watch attaches it again (RFC 8048 §8.1).
-func (h *Hub) Park(leg Leg) { panic("todo") }
-
-// Authorize stores the presentity's answer to a watcher, for ever, and
-// re-decides his live subscriptions. The presentity must be homed here. It
-// may be given before the watcher has asked.
-func (h *Hub) Authorize(ctx context.Context, leg Leg, answer policy.SubHandling, change ChangeID) error {
-	panic("todo")
+func (h *Hub) shard(a presence.Addr) *shard {
+	return &h.shards[maphash.Comparable(h.seed, a)%shardCount]
 }
 
-// Settle is the word of a foreign presentity's home on a leg: pending,
-// active, or terminated with a reason. It is stored.
-func (h *Hub) Settle(leg Leg, v Verdict, change ChangeID) { panic("todo") }
-
-// Deliver changes the state that a foreign presentity shows on leg: update
-// gets what was shown, or nil, and returns what is shown now. It runs under a
-// lock and must be a pure function. It goes to leg.Watcher alone.
-func (h *Hub) Deliver(leg Leg, change ChangeID, update func(old *presence.State) *presence.State) {
-	panic("todo")
+// presentity returns the entry of a, making it for a domain that is known.
+func (sh *shard) presentity(a presence.Addr, dom *Domain) *presentity {
+	pr := sh.presentities[a]
+	if pr == nil {
+		pr = &presentity{addr: a, here: dom.Here, deflt: dom.Default}
+		sh.presentities[a] = pr
+	}
+	return pr
 }
 
-// Renew asks the watcher's port whether leg.Watcher is still there, before its
-// foreign subscription is refreshed (RFC 8048 §8.1). The answer, if any, is
-// Park.
-func (h *Hub) Renew(leg Leg) { panic("todo") }
-
-// Keep stores data of the home port with a foreign leg (a subscriber's
-// dialog), without waiting for the write; nil removes it.
-func (h *Hub) Keep(leg Leg, data []byte) { panic("todo") }
-
-// Note stores data of the watcher's port with its subscription id, without
-// waiting for the write.
-func (h *Hub) Note(leg Leg, port, id string, data []byte) { panic("todo") }
-
-// Resume calls each with every stored subscription of the watcher's port and
-// attaches the Outbox that it returns; nil ends the subscription. A port
-// calls it first in Run, before it takes requests.
-func (h *Hub) Resume(port string, each func(Resumed) *Outbox) { panic("todo") }
-
-// Attached calls each with every foreign leg whose home is port, with what
-// Keep stored: for the home port after a restart or reconnect.
-func (h *Hub) Attached(port string, each func(leg Leg, v Verdict, s *presence.State, data []byte)) {
-	panic("todo")
+// drop forgets pr when nothing is left of it.
+func (sh *shard) drop(pr *presentity) {
+	if len(pr.pubs) == 0 && len(pr.legs) == 0 && len(pr.answers) == 0 {
+		sh.cancel(pr.again)
+		delete(sh.presentities, pr.addr)
+	}
 }
 
-// Standing returns how leg stands, and the State that its watcher may see now
-// (nil when none is known): for probes and snapshots.
-func (h *Hub) Standing(leg Leg) (Verdict, *View) { panic("todo") }
+// leg returns the leg of watcher, making it.
+func (pr *presentity) leg(watcher presence.Addr) *legEntry {
+	l := pr.legs[watcher]
+	if l == nil {
+		l = &legEntry{of: pr, watcher: watcher}
+		if pr.legs == nil {
+			pr.legs = map[presence.Addr]*legEntry{}
+		}
+		pr.legs[watcher] = l
+	}
+	return l
+}
+
+// sub returns the subscription of port and id, or nil.
+func (l *legEntry) sub(port, id string) *sub {
+	for _, s := range l.subs {
+		if s.id == id && s.port == port {
+			return s
+		}
+	}
+	return nil
+}
+
+// digestOf is a hash of what s says.
+func (h *Hub) digestOf(s *presence.State) uint64 {
+	if s == nil {
+		return 0
+	}
+	buf := encodeBuffers.Get().(*[]byte)
+	*buf = h.cfg.Codec.Append((*buf)[:0], s)
+	d := maphash.Bytes(h.seed, *buf)
+	encodeBuffers.Put(buf)
+	return d
+}
+
+var encodeBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// effects is what a critical section leaves to be done after unlock.
+type effects struct {
+	batch  *store.Batch
+	attach []attachment
+	detach []Leg
+}
+
+type attachment struct {
+	leg Leg
+	how Interest
+}
+
+// record appends rs to the journal, in the order of the critical sections.
+// The journal's own lock is the last level.
+func (h *Hub) record(fx *effects, rs ...store.Record) {
+	if len(rs) > 0 {
+		fx.batch = h.store.Append(rs)
+	}
+}
+
+// tell calls the home ports.
+func (h *Hub) tell(fx *effects) {
+	for _, l := range fx.detach {
+		if p := h.home(l.Presentity); p != nil {
+			p.Detach(l)
+		}
+	}
+	for _, a := range fx.attach {
+		if p := h.home(a.leg.Presentity); p != nil {
+			p.Attach(a.leg, a.how)
+		}
+	}
+}
+
+// home returns the port that reaches a foreign presentity.
+func (h *Hub) home(a presence.Addr) Port {
+	dom := h.cfg.Directory.Domain(a.Host)
+	if dom == nil || h.ports[dom.Port] == nil {
+		h.log.Warn("no port reaches this presentity", "presentity", a)
+		return nil
+	}
+	return h.ports[dom.Port]
+}
+
+// finish waits for the journal and calls the ports, in this order.
+func (h *Hub) finish(fx *effects) error {
+	var err error
+	if fx.batch != nil {
+		err = fx.batch.Wait()
+	}
+	h.tell(fx)
+	return err
+}
+
+// leave is finish without the wait.
+func (h *Hub) leave(fx *effects) {
+	if fx.batch != nil {
+		h.store.Throttle()
+	}
+	h.tell(fx)
+}
+
+func storeError(err error) *Error {
+	return &Error{Kind: Internal, Detail: "the change could not be stored", Err: err}
+}

@@ -114,8 +114,12 @@ type Publication struct {
 	// Expires is the granted lifetime; 0 removes.
 	Expires time.Duration
 	// State is nil for a refresh or a removal.
-	State  *presence.State
-	Change ChangeID
+	State *presence.State
+	// Request names the request among all of the presentity's, such as by
+	// Call-ID and CSeq. When the answer was lost with an earlier process, the
+	// same request again gets the same receipt. "" names none.
+	Request string
+	Change  ChangeID
 }
 
 // Receipt is the hub's answer to a Publication: it is stored.

@@ -5,6 +5,8 @@
 // its domain are all the rules there are.
 package policy
 
+import "github.com/porchlight-im/porchlight/mapping/presence"
+
 // SubHandling is what a rule says of a watcher (RFC 5025 §3.2.1), in rising
 // order of permission, so that the strongest of several is their maximum.
 type SubHandling uint8
@@ -17,8 +19,39 @@ const (
 	Allow
 )
 
+var names = [...]string{"block", "confirm", "polite-block", "allow"}
+
+// String returns the word of RFC 5025, such as "polite-block".
+func (s SubHandling) String() string { return names[s] }
+
+// ParseSubHandling reads the word that String returns.
+func ParseSubHandling(word string) (SubHandling, bool) {
+	for i, n := range names {
+		if n == word {
+			return SubHandling(i), true
+		}
+	}
+	return Block, false
+}
+
 // Class is the set of watchers who see the same bytes. It is comparable and a
 // map key; equal classes share one View.
 type Class struct {
 	Sub SubHandling
+}
+
+// Apply returns what of s a watcher of class may see of the presentity a: the
+// whole state when allowed, a plausible unavailable one when politely blocked
+// (RFC 5025 §3.2.1), and nil otherwise.
+func Apply(class Class, a presence.Addr, s *presence.State) *presence.State {
+	switch class.Sub {
+	case Allow:
+		return s
+	case PoliteBlock:
+		// One closed tuple that looks like any other, and never changes.
+		return &presence.State{Services: []presence.Service{{
+			ID: "t1", Basic: presence.Closed, Contact: &presence.Contact{URI: a.String()},
+		}}}
+	}
+	return nil
 }
