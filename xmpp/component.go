@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	mcomponent "mellium.im/xmpp/component"
@@ -221,7 +223,7 @@ func hint(err error) string {
 	if !errors.As(err, &e) {
 		var mine *streamError
 		if !errors.As(err, &mine) {
-			return "is the XMPP server running, and does its component listener have this address?"
+			return "is the XMPP server running, with its component listener at this address?"
 		}
 		e.Err = mine.condition
 	}
@@ -246,7 +248,23 @@ func (c *component) work(ctx context.Context, queue <-chan stanza) {
 		case <-ctx.Done():
 			return
 		case s := <-queue:
-			c.handlePresence(ctx, &s)
+			c.guard("presence", func() { c.handlePresence(ctx, &s) })
 		}
 	}
+}
+
+// panics counts what guard has caught; tests want none.
+var panics atomic.Int64
+
+// guard runs f. A fault of ours costs one stanza, not the stream.
+func (c *component) guard(what string, f func()) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		panics.Add(1)
+		c.log.Error("internal fault", "what", what, "err", r, "stack", string(debug.Stack()))
+	}()
+	f()
 }

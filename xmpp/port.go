@@ -32,6 +32,8 @@ type Port struct {
 	byDomain   map[string]*component // immutable
 }
 
+var _ bridge.Port = (*Port)(nil)
+
 // New returns a port for cfg. log and reg may be nil. It does no I/O but to
 // read secrets; errors name what is wrong in cfg.
 func New(cfg Config, hub *bridge.Hub, log *slog.Logger, reg prometheus.Registerer) (*Port, error) {

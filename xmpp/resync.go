@@ -126,6 +126,7 @@ func (c *component) beginResync() {
 			follows = append(follows, leg)
 		}
 	})
+	c.watches.newStream()
 	c.resync.begin(c.watches.legs(), follows)
 }
 
@@ -152,17 +153,16 @@ func (c *component) appendResync(dst []byte, now time.Time) []byte {
 	return dst
 }
 
-// appendResend appends the present state of one watch.
+// appendResend appends the present state of one watch, unless news of it came
+// first.
 func (c *component) appendResend(dst []byte, leg bridge.Leg) []byte {
 	v, view := c.port.hub.Standing(leg)
 	if v.State != bridge.Active {
 		return dst
 	}
-	c.watches.mu.Lock()
-	if w := c.watches.all[leg]; w != nil {
-		w.last = nil
+	if !c.watches.resend(leg) {
+		return dst
 	}
-	c.watches.mu.Unlock()
 	return c.appendItem(dst, &bridge.Item{Leg: leg, ID: watchID(leg), View: view, Verdict: v, Change: bridge.NewChange()})
 }
 

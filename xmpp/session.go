@@ -20,7 +20,14 @@ type session struct {
 
 	// Of the writer.
 	buf      []byte
-	inflight []bridge.Item // what buf has of the Outbox
+	inflight []flying // what buf has of the Outbox
+}
+
+// flying is an item on its way, and the resources that its watcher was shown
+// before it.
+type flying struct {
+	item  bridge.Item
+	shown []string
 }
 
 func newSession(c *component, conn net.Conn) *session {
@@ -83,7 +90,7 @@ func (s *session) read(ctx context.Context) error {
 			return &streamError{st.err.Condition, st.err.Text}
 		}
 		s.c.port.metrics.in(&st)
-		s.c.route(ctx, &st)
+		s.c.guard("stanza", func() { s.c.route(ctx, &st) })
 	}
 }
 
@@ -190,7 +197,7 @@ func (s *session) write(ctx context.Context, readErr <-chan error) (err error, r
 			c.asks.due(now)
 			c.subscribeAgain(now)
 		case now := <-pace.C:
-			s.buf = c.appendResync(s.buf, now)
+			c.guard("resync", func() { s.buf = c.appendResync(s.buf, now) })
 			if next := c.resync.next(now); !next.IsZero() {
 				pace.Reset(next.Sub(now))
 			}
@@ -212,15 +219,15 @@ func (s *session) fill() (more bool) {
 		}
 		it := c.backlog[0]
 		c.backlog = c.backlog[1:]
-		s.inflight = append(s.inflight, it)
-		s.buf = c.appendItem(s.buf, &it)
+		s.inflight = append(s.inflight, flying{it, c.watches.shown(it.Leg)})
+		c.guard("item", func() { s.buf = c.appendItem(s.buf, &it) })
 	}
 	for len(s.buf) < flushAt {
 		leg, how, ok := c.asks.take()
 		if !ok {
 			return false
 		}
-		s.buf = c.appendAsk(s.buf, leg, how)
+		c.guard("ask", func() { s.buf = c.appendAsk(s.buf, leg, how) })
 	}
 	return true
 }
@@ -259,12 +266,16 @@ func (s *session) end(ctx context.Context) error {
 
 // requeue puts back what was taken from the Outbox and perhaps not sent, to
 // be told after the next join.
-func (c *component) requeue(items []bridge.Item) {
-	if len(items) == 0 {
+func (c *component) requeue(fs []flying) {
+	if len(fs) == 0 {
 		return
 	}
-	c.watches.untell(items)
-	c.backlog = append(append([]bridge.Item(nil), items...), c.backlog...)
+	c.watches.untell(fs)
+	backlog := make([]bridge.Item, 0, len(fs)+len(c.backlog))
+	for i := range fs {
+		backlog = append(backlog, fs[i].item)
+	}
+	c.backlog = append(backlog, c.backlog...)
 }
 
 // subscribeAgain hands the subscriptions that are due to the workers.

@@ -190,9 +190,6 @@ const retryLater = 5 * time.Minute
 
 // appendItem appends what it means to its watcher. It is called by the writer.
 func (c *component) appendItem(dst []byte, it *bridge.Item) []byte {
-	c.watches.mu.Lock()
-	w := c.watches.all[it.Leg]
-	c.watches.mu.Unlock()
 	bare, ok := mapping.JID(it.Leg.Presentity)
 	to, ok2 := mapping.JID(it.Leg.Watcher)
 	if !ok || !ok2 {
@@ -209,9 +206,8 @@ func (c *component) appendItem(dst []byte, it *bridge.Item) []byte {
 		if it.View != nil && it.Verdict.Err == nil && it.Verdict.Reason != "rejected" {
 			dst, _ = appendView(dst, to, it.View)
 		}
-	case w == nil && !it.Final:
 	default:
-		dst = c.appendStanding(dst, it, w, bare, to)
+		dst = c.appendStanding(dst, it, bare, to)
 	}
 	if len(dst) > n {
 		c.debug("stanza", it.Leg, it.Change)
@@ -225,17 +221,34 @@ func (c *component) appendKind(dst []byte, from, to, kind, id string) []byte {
 }
 
 // appendStanding appends what an item says about the subscription itself, and
-// the state. w may be nil for the last item.
-func (c *component) appendStanding(dst []byte, it *bridge.Item, w *watch, bare, to string) []byte {
+// the state.
+func (c *component) appendStanding(dst []byte, it *bridge.Item, bare, to string) []byte {
+	dst, now, changed := c.tell(dst, it, bare, to)
+	if changed {
+		c.note(it.Leg, now)
+	}
+	return dst
+}
+
+// tell appends what it has to tell, and returns what has been told then, and
+// whether that is to be noted.
+func (c *component) tell(dst []byte, it *bridge.Item, bare, to string) (_ []byte, now record, changed bool) {
+	c.watches.mu.Lock()
+	defer c.watches.mu.Unlock()
+	w := c.watches.all[it.Leg]
 	if w == nil {
 		w = &watch{to: to}
+		c.watches.all[it.Leg] = w
 	}
-	c.watches.mu.Lock()
 	before := record{w.told, w.shown}
-	over := false
 	switch {
 	case it.Final || it.Verdict.State == bridge.Terminated:
+		var over bool
 		dst, over = c.appendEnd(dst, it, w, bare)
+		if over {
+			delete(c.watches.all, it.Leg)
+			return dst, before, false
+		}
 	case it.Verdict.State == bridge.Pending:
 		// RFC 8048 §5.2.1: nothing; but an approval that was taken back hides
 		// what was shown.
@@ -248,15 +261,8 @@ func (c *component) appendStanding(dst []byte, it *bridge.Item, w *watch, bare, 
 		}
 		dst = c.appendState(dst, it.Leg.Presentity, w, it.View)
 	}
-	now := record{w.told, w.shown}
-	if over {
-		delete(c.watches.all, it.Leg)
-	}
-	c.watches.mu.Unlock()
-	if !over && (before.Told != now.Told || !slices.Equal(before.Shown, now.Shown)) {
-		c.note(it.Leg, now)
-	}
-	return dst
+	now = record{w.told, w.shown}
+	return dst, now, before.Told != now.Told || !slices.Equal(before.Shown, now.Shown)
 }
 
 // appendState appends the stanzas that show view, and unavailable from what
@@ -265,7 +271,7 @@ func (c *component) appendState(dst []byte, a presence.Addr, w *watch, view *bri
 	if view != nil && view == w.last {
 		return dst
 	}
-	w.last = view
+	w.last, w.stream = view, c.watches.stream
 	var now tuples
 	if view != nil {
 		dst, now = appendView(dst, w.to, view)

@@ -17,6 +17,7 @@ type watch struct {
 	leaving bool         // he has sent "unsubscribe"
 	shown   []string     // resources that were shown as available, sorted
 	last    *bridge.View // the view that was sent last; nil: to be sent anyhow
+	stream  uint64       // the stream that it was sent on
 }
 
 // record is what the hub keeps of a watch over restarts (Hub.Note).
@@ -31,7 +32,8 @@ type watches struct {
 	all map[bridge.Leg]*watch
 	// lost has subscriptions that ended for a passing reason, with the time
 	// to subscribe again.
-	lost map[bridge.Leg]time.Time
+	lost   map[bridge.Leg]time.Time
+	stream uint64 // counts the streams
 }
 
 func newWatches() *watches {
@@ -122,16 +124,52 @@ func (w *watches) legs() []bridge.Leg {
 	return legs
 }
 
-// untell makes the approval and state of legs be told again: the stream broke
-// before they were surely sent.
-func (w *watches) untell(items []bridge.Item) {
+// shown returns the resources that leg's watcher was shown. The slice is never
+// changed.
+func (w *watches) shown(leg bridge.Leg) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for i := range items {
-		if e := w.all[items[i].Leg]; e != nil {
-			e.told, e.last = false, nil
-		}
+	if e := w.all[leg]; e != nil {
+		return e.shown
 	}
+	return nil
+}
+
+// untell makes the approvals and states of fs be told again: the stream broke
+// before they were surely sent.
+func (w *watches) untell(fs []flying) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range fs {
+		e := w.all[fs[i].item.Leg]
+		if e == nil {
+			continue
+		}
+		e.told, e.last = false, nil
+		shown := append(slices.Clone(e.shown), fs[i].shown...)
+		slices.Sort(shown)
+		e.shown = slices.Compact(shown)
+	}
+}
+
+// newStream makes resend true for every watch.
+func (w *watches) newStream() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stream++
+}
+
+// resend reports whether leg's state was not sent on this stream yet, and
+// makes sure that it will be when it is told next.
+func (w *watches) resend(leg bridge.Leg) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := w.all[leg]
+	if e == nil || e.stream == w.stream {
+		return false
+	}
+	e.last = nil
+	return true
 }
 
 // lose notes that leg is to be subscribed again at the time at.

@@ -34,6 +34,10 @@ func (s Stanza) Has(texts ...string) bool {
 	return true
 }
 
+func (s Stanza) isPing() bool {
+	return s.Name == "iq" && s.Type == "get" && s.Has("<ping xmlns='urn:xmpp:ping'/>")
+}
+
 // ComponentServer is the server's side of XEP-0114, in memory, for tests: it
 // takes connections, checks the handshake, records what the component sends,
 // and sends what the test wants. It works in a testing/synctest bubble.
@@ -87,7 +91,7 @@ func (s *ComponentServer) Answer(f func(Stanza) string) {
 
 // AnswerPings is an Answer that answers pings and nothing else.
 func AnswerPings(st Stanza) string {
-	if st.Name == "iq" && st.Type == "get" && st.Has("urn:xmpp:ping") {
+	if st.isPing() {
 		return fmt.Sprintf("<iq type='result' id='%s' from='%s' to='%s'/>", st.ID, st.To, st.From)
 	}
 	return ""
@@ -214,7 +218,7 @@ func (s *ComponentServer) serve(conn net.Conn) {
 			return
 		}
 		s.mu.Lock()
-		if !st.Has("urn:xmpp:ping") {
+		if !st.isPing() {
 			s.stanzas = append(s.stanzas, st)
 		}
 		answer := s.answer
