@@ -221,36 +221,27 @@ func content(d *dialog, n *notice, st event.Standing) []byte {
 	if n.view != nil {
 		s = n.view.State
 	}
-	entity := d.entity
-	if st.State == "terminated" && !d.fetch && d.leg.Presentity.Scheme == presence.XMPP {
+	last := st.State == "terminated" && !d.fetch
+	if s == nil && last && d.shown && d.leg.Presentity.Scheme == presence.XMPP {
 		// RFC 8048 §5.3.3: the watcher ends seeing his contact closed.
-		if !d.shown {
-			return nil
-		}
-		if entity == "" {
-			entity = mapping.SIP(d.leg.Presentity)
-		}
-		return pidf.Append(nil, closed(s), entity)
+		return pidf.Append(nil, gone, d.name())
 	}
 	switch {
 	case s == nil:
 		return nil
-	case entity == "":
+	case d.entity == "":
 		return n.view.Bytes(pidfFormat)
 	}
-	return pidf.Append(nil, s, entity)
+	return pidf.Append(nil, s, d.entity)
 }
 
-// closed is s with every service closed; there is at least one.
-func closed(s *presence.State) *presence.State {
-	c := &presence.State{}
-	if s != nil {
-		for _, t := range s.Services {
-			c.Services = append(c.Services, presence.Service{ID: t.ID, Basic: presence.Closed, Contact: t.Contact})
-		}
+// gone is the state of someone of whom nothing was known.
+var gone = &presence.State{Services: []presence.Service{{ID: "closed", Basic: presence.Closed}}}
+
+// name is the URI by which the watcher names the presentity.
+func (d *dialog) name() string {
+	if d.entity == "" {
+		return mapping.SIP(d.leg.Presentity)
 	}
-	if len(c.Services) == 0 {
-		c.Services = []presence.Service{{ID: "closed", Basic: presence.Closed}}
-	}
-	return c
+	return d.entity
 }

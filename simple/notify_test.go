@@ -156,7 +156,7 @@ func TestSUB_11_Reasons(t *testing.T) {
 		t.Run(want, func(t *testing.T) {
 			watched(t, func(t *testing.T, w *world, alice, bob *peer) {
 				w.port.box.Put(bridge.Item{Leg: bobAlice, ID: w.only(), Verdict: v, Mandatory: true, Final: true})
-				bob.notify().want(t, "NOTIFY sip:"+bob.sock.addr.String()+" SIP/2.0", "Subscription-State: "+want, "Content-Type:")
+				bob.notify().want(t, "NOTIFY sip:"+bob.addr+" SIP/2.0", "Subscription-State: "+want, "Content-Type:")
 			})
 		})
 	}

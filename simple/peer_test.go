@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/porchlight-im/porchlight/bridge"
+	"github.com/porchlight-im/porchlight/bridge/bridgetest"
 	"github.com/porchlight-im/porchlight/bridge/policy"
 	"github.com/porchlight-im/porchlight/bridge/store"
 	"github.com/porchlight-im/porchlight/mapping/presence"
@@ -22,7 +23,7 @@ import (
 // bubble.
 type world struct {
 	t    *testing.T
-	air  *air
+	net  *bridgetest.Network
 	hub  *bridge.Hub
 	port *Port
 	home *jabber
@@ -36,15 +37,15 @@ type setup struct {
 	defRule policy.SubHandling // of sip.example
 	users   map[string]bool    // of sip.example
 	store   store.Store
-	air     *air
+	net     *bridgetest.Network
 }
 
 const server = "192.0.2.1:5060"
 
 func newWorld(t *testing.T, s setup) *world {
 	t.Helper()
-	if s.air == nil {
-		s.air = newAir()
+	if s.net == nil {
+		s.net = bridgetest.NewNetwork()
 	}
 	hub, err := bridge.New(bridge.Config{
 		Directory: bridge.NewDirectory([]bridge.Domain{
@@ -61,7 +62,7 @@ func newWorld(t *testing.T, s setup) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := Config{Listen: []string{"udp://" + server}, Trusted: []string{"192.0.2.0/24"}, Net: s.air}
+	cfg := Config{Listen: []string{"udp://" + server}, Trusted: []string{"192.0.2.0/24"}, Net: s.net}
 	if s.config != nil {
 		s.config(&cfg)
 	}
@@ -76,7 +77,7 @@ func newWorld(t *testing.T, s setup) *world {
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
 	var once sync.Once
-	w := &world{t: t, air: s.air, hub: hub, port: p, home: home}
+	w := &world{t: t, net: s.net, hub: hub, port: p, home: home}
 	w.stop = func() {
 		once.Do(func() {
 			cancel()
@@ -124,7 +125,8 @@ func (j *jabber) take() []string {
 // peer is a scripted SIP peer: text out, text in.
 type peer struct {
 	w    *world
-	sock *sock
+	sock net.PacketConn
+	addr string
 	aor  string
 	id   string // makes Call-ID and tag
 	cseq int
@@ -138,12 +140,12 @@ func (w *world) peer(aor string) *peer { return w.peerAt(aor, fmt.Sprintf("192.0
 func (w *world) peerAt(aor, addr string) *peer {
 	w.t.Helper()
 	w.n++
-	s, err := w.air.listen(addr)
+	s, err := w.net.ListenPacket("udp", addr)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(func() { s.Close() })
-	return &peer{w: w, sock: s, aor: aor, id: fmt.Sprintf("peer%d", w.n)}
+	return &peer{w: w, sock: s, addr: addr, aor: aor, id: fmt.Sprintf("peer%d", w.n)}
 }
 
 // request sends a request made of a start ("PUBLISH sip:alice@sip.example"),
@@ -153,13 +155,13 @@ func (p *peer) request(start, lines, body string) string {
 	p.cseq++
 	method, uri, _ := strings.Cut(start, " ")
 	have := []string{
-		"Via: SIP/2.0/UDP " + p.sock.addr.String() + ";rport;branch=z9hG4bK" + p.id + "-" + strconv.Itoa(p.cseq),
+		"Via: SIP/2.0/UDP " + p.addr + ";rport;branch=z9hG4bK" + p.id + "-" + strconv.Itoa(p.cseq),
 		"Max-Forwards: 70",
 		"From: <" + p.aor + ">;tag=" + p.id,
 		"To: <" + uri + ">",
 		"Call-ID: " + p.id + "@test",
 		"CSeq: " + strconv.Itoa(p.cseq) + " " + method,
-		"Contact: <sip:" + p.sock.addr.String() + ">",
+		"Contact: <sip:" + p.addr + ">",
 		"P-Asserted-Identity: <" + p.aor + ">",
 	}
 	if body != "" {
@@ -278,17 +280,10 @@ func (p *peer) answer(m message, status, lines string) {
 }
 
 func (p *peer) read(d time.Duration) (message, bool) {
-	if d <= 0 {
-		d = 0
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case pk := <-p.sock.in:
-		return parse(string(pk.b)), true
-	case <-timer.C:
-		return message{}, false
-	}
+	b := make([]byte, 1<<16)
+	p.sock.SetReadDeadline(time.Now().Add(max(d, 0)))
+	n, _, err := p.sock.ReadFrom(b)
+	return parse(string(b[:n])), err == nil
 }
 
 // message is a SIP message as text.

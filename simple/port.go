@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -132,7 +133,11 @@ func (p *Port) Run(ctx context.Context) error {
 	return nil
 }
 
-// resume takes up the subscriptions of the process before.
+// resumeRate is how many of the NOTIFYs after a restart go out in a second.
+const resumeRate = 5000
+
+// resume takes up the subscriptions of the process before. The hub has news
+// for each of them, which are spread out in time.
 func (p *Port) resume() {
 	n := 0
 	p.hub.Resume(p.Name(), func(r bridge.Resumed) *bridge.Outbox {
@@ -145,9 +150,16 @@ func (p *Port) resume() {
 		n++
 		return p.box
 	})
-	if n > 0 {
-		p.log.Info("subscriptions resumed", "count", n)
+	if n == 0 {
+		return
 	}
+	spread := time.Duration(n) * time.Second / resumeRate
+	now := time.Now()
+	p.dialogs.m.Range(func(_, v any) bool {
+		v.(*dialog).state.Delay(now.Add(rand.N(spread)))
+		return true
+	})
+	p.log.Info("subscriptions resumed", "count", n, "spread", spread)
 }
 
 // serve answers one request.

@@ -2,7 +2,6 @@ package simple
 
 import (
 	"context"
-	"crypto/rand"
 	"strconv"
 	"time"
 
@@ -46,7 +45,7 @@ func (p *Port) publish(ctx context.Context, r *transport.Request) transport.Repl
 		return refusal(err)
 	}
 	pub.Change = change
-	receipt, err2 := p.applyPublication(ctx, pub)
+	receipt, err2 := p.hub.Publish(ctx, pub)
 	if err2 != nil {
 		log.Debug("publish", "presentity", who, "etag", pub.IfMatch, "err", err2)
 		return p.publishRefusal(err2)
@@ -63,7 +62,7 @@ func (p *Port) publish(ctx context.Context, r *transport.Request) transport.Repl
 // publication reads what r publishes: RFC 3903 §6 steps 2 to 5, without the
 // part of step 3 that compares entity-tags, which is the hub's.
 func (p *Port) publication(r *transport.Request, who presence.Addr) (bridge.Publication, error) {
-	pub := bridge.Publication{Presentity: who, Source: p.Name()}
+	pub := bridge.Publication{Presentity: who, Source: p.Name(), Request: requestName(r)}
 	// RFC 3903 §6 step 2: Event missing or not ours → 489.
 	if _, err := presenceEvent(r); err != nil {
 		return pub, err
@@ -124,16 +123,6 @@ func (p *Port) document(r *transport.Request, who presence.Addr) (*presence.Stat
 	return s, nil
 }
 
-// applyPublication gives pub to the hub; on return it is stored.
-func (p *Port) applyPublication(ctx context.Context, pub bridge.Publication) (bridge.Receipt, error) {
-	if pub.Expires == 0 && pub.IfMatch == "" {
-		// RFC 3903 §6 step 5: an initial publication with Expires 0 leaves
-		// nothing behind. Step 6 wants an entity-tag all the same.
-		return bridge.Receipt{ETag: rand.Text()}, nil
-	}
-	return p.hub.Publish(ctx, pub)
-}
-
 // publishRefusal is refusal, except that a passing trouble is never a 404 or
 // 504: phones take these for a lasting refusal and stop all presence.
 func (p *Port) publishRefusal(err error) transport.Reply {
@@ -145,6 +134,13 @@ func (p *Port) publishRefusal(err error) transport.Reply {
 		return refusal(&bridge.Error{Kind: bridge.Busy, RetryAfter: 10 * time.Second})
 	}
 	return rep
+}
+
+// requestName tells r from all other requests, but not from its own
+// retransmissions (RFC 3261 §17.2.3).
+func requestName(r *transport.Request) string {
+	branch, _ := r.Via().Params.Get("branch")
+	return branch + " " + r.CSeq().Value() + " " + r.CallID().Value()
 }
 
 // presenceEvent reads the Event header of a request and demands our package.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/porchlight-im/porchlight/bridge/policy"
+	"github.com/porchlight-im/porchlight/bridge/store"
 )
 
 const aliceURI = "sip:alice@sip.example"
@@ -212,15 +213,13 @@ func TestPUB_17_InOrder(t *testing.T) {
 }
 
 func TestPUB_18_StoreFails(t *testing.T) {
-	disk := newShelf()
+	disk := store.NewMemory()
 	s := allowed
 	s.store = disk
 	in(t, s, func(t *testing.T, w *world) {
 		alice := w.peer(aliceURI)
 		m := alice.publish("", doc("open", "kept"))
-		disk.mu.Lock()
-		disk.fail = errors.New("disk full")
-		disk.mu.Unlock()
+		disk.SetFail(errors.New("disk full"))
 		alice.request("PUBLISH "+aliceURI, "Event: presence\nSIP-If-Match: "+m.get("SIP-ETag"), doc("open", "lost"))
 		r := alice.response()
 		// §5.6 rule 5: never 404 or 504 for what passes.

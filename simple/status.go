@@ -30,9 +30,10 @@ var statusOf = map[bridge.Kind]int{
 	bridge.Timeout:         504,
 }
 
-// phrases are reason phrases that the standard table may lack.
+// phrases are reason phrases that are always the standard one. With other
+// codes the error's Detail is the phrase, if it has one (RFC 7247 §7.1).
 var phrases = map[int]string{
-	412: "Conditional Request Failed", 423: "Interval Too Brief", 489: "Bad Event",
+	401: "Unauthorized", 412: "Conditional Request Failed", 423: "Interval Too Brief", 489: "Bad Event",
 }
 
 // retryAfter is what a peer is told to wait when the error does not say.
@@ -53,9 +54,10 @@ func refusal(err error) transport.Reply {
 	if !ok {
 		e = &bridge.Error{Kind: bridge.Internal, Err: err}
 	}
-	rep := transport.Reply{Code: statusOf[e.Kind], Reason: phrase(e.Detail)}
+	rep := transport.Reply{Code: statusOf[e.Kind]}
+	rep.Reason = phrases[rep.Code]
 	if rep.Reason == "" {
-		rep.Reason = phrases[rep.Code]
+		rep.Reason = phrase(e.Detail)
 	}
 	switch e.Kind {
 	case bridge.Internal:

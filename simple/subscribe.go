@@ -154,6 +154,11 @@ func (p *Port) refresh(ctx context.Context, r *transport.Request) (transport.Rep
 		return *refused, nothing
 	}
 	_, err := p.watch(ctx, d, a.expires, data)
+	if errors.Is(err, &bridge.Error{Kind: bridge.Internal}) {
+		// The hub could not store it and has dropped the subscription.
+		p.drop(d)
+		return subscribeRefusal(err), nothing
+	}
 	if err != nil {
 		d.mu.Lock()
 		undo()
@@ -161,6 +166,15 @@ func (p *Port) refresh(ctx context.Context, r *transport.Request) (transport.Rep
 		return subscribeRefusal(err), func() { p.release(d) }
 	}
 	return p.granted(r, d, a.expires), func() { p.release(d) }
+}
+
+// drop ends a subscription without a word to its watcher.
+func (p *Port) drop(d *dialog) {
+	d.mu.Lock()
+	d.state.Remove()
+	d.mu.Unlock()
+	p.dialogs.remove(d)
+	p.chores.add(func(ctx context.Context) { p.end(ctx, d) })
 }
 
 // renew takes a SUBSCRIBE into the dialog and holds its NOTIFYs back. undo,

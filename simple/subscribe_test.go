@@ -82,7 +82,7 @@ func TestSUB_08_NotifyAfterEvery2xx(t *testing.T) {
 		_, tag, _ := strings.Cut(res.get("To"), ";tag=")
 		// SUB-09, SUB-10: the whole NOTIFY.
 		n := bob.tells("here", `entity="sip:alice@sip.example"`)
-		n.want(t, "NOTIFY sip:"+bob.sock.addr.String()+" SIP/2.0",
+		n.want(t, "NOTIFY sip:"+bob.addr+" SIP/2.0",
 			"From: <sip:alice@sip.example>;tag="+tag,
 			"To: \"Bob \\\"B\\\" Ü\" <sip:bob@sip.example>;tag="+bob.id,
 			"Call-ID: "+bob.id+"@test", "CSeq: 1 NOTIFY", "Max-Forwards: *", "Via: *",
@@ -129,7 +129,7 @@ func TestSUB_14_Expiry(t *testing.T) {
 		bob := w.peer("sip:bob@sip.example")
 		res, _ := bob.subscribe(aliceURI, "Expires: 120")
 		bob.silent(118 * time.Second)
-		bob.notify().want(t, "NOTIFY sip:"+bob.sock.addr.String()+" SIP/2.0", "Subscription-State: terminated;reason=timeout")
+		bob.notify().want(t, "NOTIFY sip:"+bob.addr+" SIP/2.0", "Subscription-State: terminated;reason=timeout")
 		bob.again(res, "")
 		bob.response().want(t, "SIP/2.0 481 Subscription Does Not Exist")
 	})

@@ -83,6 +83,9 @@ func (n *Notifier) Offer(o Notice, now time.Time, interval time.Duration) Step {
 	return n.step(now, interval)
 }
 
+// Delay keeps notices that are not mandatory back until t.
+func (n *Notifier) Delay(t time.Time) { n.earliest = t }
+
 // Due is called at the time of a Wait.
 func (n *Notifier) Due(now time.Time, interval time.Duration) Step {
 	return n.step(now, interval)
