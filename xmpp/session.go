@@ -50,6 +50,7 @@ func (s *session) serve(ctx context.Context) error {
 	readErr := make(chan error, 1)
 	go func() { readErr <- s.read(ctx) }()
 	s.c.answers.take(nil) // answers to a stream that is gone
+	s.c.backlog = newest(s.c.outbox.Take(s.c.backlog))
 	s.c.beginResync()
 	err, readerLeft := s.write(ctx, readErr)
 	cancel()
@@ -276,6 +277,27 @@ func (c *component) requeue(fs []flying) {
 		backlog = append(backlog, fs[i].item)
 	}
 	c.backlog = append(backlog, c.backlog...)
+}
+
+// newest drops from items, in place, what a later one of the same subscription
+// replaces, as the Outbox itself would have.
+func newest(items []bridge.Item) []bridge.Item {
+	type key struct {
+		leg   bridge.Leg
+		id    string
+		probe bool
+	}
+	last := make(map[key]int, len(items))
+	for i := range items {
+		last[key{items[i].Leg, items[i].ID, items[i].Probe}] = i
+	}
+	kept := items[:0]
+	for i := range items {
+		if last[key{items[i].Leg, items[i].ID, items[i].Probe}] == i {
+			kept = append(kept, items[i])
+		}
+	}
+	return kept
 }
 
 // subscribeAgain hands the subscriptions that are due to the workers.
