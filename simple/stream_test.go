@@ -23,7 +23,6 @@ import (
 	"github.com/porchlight-im/porchlight/bridge"
 	"github.com/porchlight-im/porchlight/bridge/policy"
 	"github.com/porchlight-im/porchlight/mapping/presence"
-	"github.com/porchlight-im/porchlight/simple/pidf"
 	"github.com/porchlight-im/porchlight/simple/transport"
 )
 
@@ -90,9 +89,7 @@ func serving(t *testing.T, cfg Config) *Port {
 	t.Helper()
 	hub, err := bridge.New(bridge.Config{
 		Directory: bridge.NewDirectory([]bridge.Domain{{Name: "sip.example", Scheme: presence.SIP, Here: true, Default: policy.Allow}}),
-		Codec: bridge.Codec{Decode: pidf.Decode, Append: func(dst []byte, s *presence.State) []byte {
-			return pidf.Append(dst, s, "")
-		}},
+		Codec:     codec,
 	})
 	if err != nil {
 		t.Fatal(err)
