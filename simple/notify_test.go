@@ -287,3 +287,25 @@ func TestC_10_Expiry(t *testing.T) {
 		n.want(t, n.start, "Subscription-State: active;expires=3600")
 	})
 }
+
+// TestF_02_FetchJabber: one NOTIFY with what the home says, or without a body
+// when it says nothing for a while.
+func TestF_02_FetchJabber(t *testing.T) {
+	in(t, allowed, func(t *testing.T, w *world) {
+		bob := w.peer("sip:bob@sip.example")
+		bob.request("SUBSCRIBE sip:juliet@im.example", "Event: presence\nExpires: 0", "")
+		bob.response().want(t, "SIP/2.0 200 OK", "Expires: 0")
+		bob.silent(time.Second)
+		if a := w.home.take(); len(a) != 1 || a[0] != "attach sip:bob@sip.example xmpp:juliet@im.example 0" {
+			t.Errorf("asked of the home: %v", a)
+		}
+		w.hub.Deliver(bobJuliet, "c", func(*presence.State) *presence.State {
+			return &presence.State{Services: []presence.Service{{ID: "ID-balcony", Basic: presence.Open}}}
+		})
+		n := bob.tells("ID-balcony", ">open<")
+		n.want(t, n.start, "Subscription-State: terminated;reason=timeout")
+		_, n = bob.subscribe("sip:juliet@im.example", "Expires: 0\nCall-ID: two@test")
+		n.want(t, n.start, "Subscription-State: terminated;reason=timeout", "Content-Type:")
+		bob.silent(time.Minute)
+	})
+}

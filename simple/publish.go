@@ -21,8 +21,6 @@ const maxBody = 128 << 10
 
 // publish answers a PUBLISH request: RFC 3903 §6.
 func (p *Port) publish(ctx context.Context, r *transport.Request) transport.Reply {
-	change := bridge.NewChange()
-	log := p.log.With("change", change, "call_id", r.CallID().Value())
 	id, refused := p.identify(r)
 	if refused != nil {
 		return *refused
@@ -40,17 +38,15 @@ func (p *Port) publish(ctx context.Context, r *transport.Request) transport.Repl
 		return transport.Reply{Code: 403}
 	}
 	pub, err := p.publication(r, who)
+	var receipt bridge.Receipt
+	if err == nil {
+		receipt, err = p.hub.Publish(ctx, pub)
+	}
+	p.log.Debug("publish", "change", pub.Change, "presentity", who, "call_id", r.CallID().Value(),
+		"etag", pub.IfMatch, "expires", receipt.Expires, "err", err)
 	if err != nil {
-		log.Debug("publish", "presentity", who, "err", err)
-		return refusal(err)
+		return p.publishRefusal(err)
 	}
-	pub.Change = change
-	receipt, err2 := p.hub.Publish(ctx, pub)
-	if err2 != nil {
-		log.Debug("publish", "presentity", who, "etag", pub.IfMatch, "err", err2)
-		return p.publishRefusal(err2)
-	}
-	log.Debug("publish", "presentity", who, "etag", receipt.ETag, "expires", receipt.Expires)
 	// RFC 3903 §6 step 6: Expires and one entity-tag. There is no dialog, and
 	// Record-Route and Contact are ignored.
 	rep := transport.Reply{Code: 200}
@@ -62,7 +58,7 @@ func (p *Port) publish(ctx context.Context, r *transport.Request) transport.Repl
 // publication reads what r publishes: RFC 3903 §6 steps 2 to 5, without the
 // part of step 3 that compares entity-tags, which is the hub's.
 func (p *Port) publication(r *transport.Request, who presence.Addr) (bridge.Publication, error) {
-	pub := bridge.Publication{Presentity: who, Source: p.Name(), Request: requestName(r)}
+	pub := bridge.Publication{Presentity: who, Source: p.Name(), Request: requestName(r), Change: bridge.NewChange()}
 	// RFC 3903 §6 step 2: Event missing or not ours → 489.
 	if _, err := presenceEvent(r); err != nil {
 		return pub, err
@@ -127,7 +123,7 @@ func (p *Port) document(r *transport.Request, who presence.Addr) (*presence.Stat
 // 504: phones take these for a lasting refusal and stop all presence.
 func (p *Port) publishRefusal(err error) transport.Reply {
 	rep := refusal(err)
-	if rep.Code >= 500 {
+	if rep.Code == 500 {
 		p.log.Error("publish", "err", err)
 	}
 	if rep.Code == 504 {

@@ -211,17 +211,12 @@ func (p *Port) watch(ctx context.Context, d *dialog, lifetime time.Duration, dat
 	v, err := p.hub.Watch(ctx, bridge.WatchRequest{
 		Leg: d.leg, Port: p.Name(), ID: d.id, Expires: lifetime, Outbox: p.box, Data: data, Change: change,
 	})
-	log := p.log.With("change", change, "call_id", d.sip.CallID)
-	if err != nil {
-		if errors.Is(err, &bridge.Error{Kind: bridge.Internal}) {
-			log.Error("subscribe", "err", err)
-		} else {
-			log.Debug("subscribe", "watcher", d.watcher(), "presentity", d.leg.Presentity, "err", err)
-		}
-		return v, err
+	if errors.Is(err, &bridge.Error{Kind: bridge.Internal}) {
+		p.log.Error("subscribe", "change", change, "call_id", d.sip.CallID, "err", err)
 	}
-	log.Debug("subscribe", "watcher", d.watcher(), "presentity", d.leg.Presentity, "expires", lifetime, "state", v.State)
-	return v, nil
+	p.log.Debug("subscribe", "change", change, "watcher", d.watcher(), "presentity", d.leg.Presentity,
+		"call_id", d.sip.CallID, "expires", lifetime, "state", v.State, "err", err)
+	return v, err
 }
 
 // granted makes the 200; a SUBSCRIBE never gets 202 (RFC 6665 §8.3.1).

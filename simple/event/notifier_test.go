@@ -38,87 +38,90 @@ var (
 	ok        = answer(200, 0)
 )
 
+// scripts are what TestNotifier plays.
+var scripts = []struct {
+	name   string
+	script []input
+	gone   bool
+}{
+	{"SUB-08 the NOTIFY goes out after the response to SUBSCRIBE", []input{
+		{0, hold, None, 0},
+		{0, mandatory, None, 0},
+		{second, release, Send, 0},
+		{second, ok, None, 0},
+	}, false},
+	{"SUB-30 changes are spaced, the newest is told", []input{
+		{0, mandatory, Send, 0},
+		{0, ok, None, 0},
+		{1 * second, change, Wait, 5 * second},
+		{2 * second, change, Wait, 5 * second},
+		{5 * second, due, Send, 0},
+		{5 * second, ok, None, 0},
+		{6 * second, change, Wait, 10 * second},
+	}, false},
+	{"SUB-30 a lone change after a quiet time goes at once", []input{
+		{0, mandatory, Send, 0},
+		{0, ok, None, 0},
+		{9 * second, change, Send, 0},
+	}, false},
+	{"SUB-31 what answers a SUBSCRIBE is not delayed", []input{
+		{0, mandatory, Send, 0},
+		{0, ok, None, 0},
+		{1 * second, change, Wait, 5 * second},
+		{2 * second, mandatory, Send, 0},
+		{2 * second, ok, None, 0},
+		{5 * second, due, None, 0},
+	}, false},
+	{"SUB-32 one outstanding NOTIFY", []input{
+		{0, mandatory, Send, 0},
+		{1 * second, mandatory, None, 0},
+		{2 * second, mandatory, None, 0},
+		{3 * second, ok, Send, 0},
+		{4 * second, ok, None, 0},
+	}, false},
+	{"SUB-14 the last NOTIFY ends it", []input{
+		{0, mandatory, Send, 0},
+		{0, ok, None, 0},
+		{1 * second, final, SendLast, 0},
+		{2 * second, change, None, 0},
+		{3 * second, mandatory, None, 0},
+	}, true},
+	{"SUB-32 the last NOTIFY waits for the one before", []input{
+		{0, mandatory, Send, 0},
+		{1 * second, final, None, 0},
+		{1 * second, change, None, 0},
+		{2 * second, ok, SendLast, 0},
+	}, true},
+	{"SUB-15 a 481 ends it, and what waited is not sent", []input{
+		{0, mandatory, Send, 0},
+		{1 * second, change, None, 0},
+		{2 * second, answer(481, 0), Remove, 0},
+		{3 * second, mandatory, None, 0},
+	}, true},
+	{"SUB-17 a 503 delays the next change", []input{
+		{0, mandatory, Send, 0},
+		{0, answer(503, 60*second), None, 0},
+		{9 * second, change, Wait, 60 * second},
+		{60 * second, due, Send, 0},
+	}, false},
+	{"SUB-17 a 500 is not repeated by itself", []input{
+		{0, mandatory, Send, 0},
+		{1 * second, answer(500, 0), None, 0},
+		{90 * second, due, None, 0},
+	}, false},
+	{"a refresh that meets the expiry starts anew", []input{
+		{0, mandatory, Send, 0},
+		{0, ok, None, 0},
+		{1 * second, hold, None, 0},
+		{1 * second, final, None, 0},
+		{1 * second, mandatory, None, 0},
+		{1 * second, release, Send, 0},
+		{1 * second, ok, None, 0},
+	}, false},
+}
+
 func TestNotifier(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		script []input
-		gone   bool
-	}{
-		{"SUB-08 the NOTIFY goes out after the response to SUBSCRIBE", []input{
-			{0, hold, None, 0},
-			{0, mandatory, None, 0},
-			{second, release, Send, 0},
-			{second, ok, None, 0},
-		}, false},
-		{"SUB-30 changes are spaced, the newest is told", []input{
-			{0, mandatory, Send, 0},
-			{0, ok, None, 0},
-			{1 * second, change, Wait, 5 * second},
-			{2 * second, change, Wait, 5 * second},
-			{5 * second, due, Send, 0},
-			{5 * second, ok, None, 0},
-			{6 * second, change, Wait, 10 * second},
-		}, false},
-		{"SUB-30 a lone change after a quiet time goes at once", []input{
-			{0, mandatory, Send, 0},
-			{0, ok, None, 0},
-			{9 * second, change, Send, 0},
-		}, false},
-		{"SUB-31 what answers a SUBSCRIBE is not delayed", []input{
-			{0, mandatory, Send, 0},
-			{0, ok, None, 0},
-			{1 * second, change, Wait, 5 * second},
-			{2 * second, mandatory, Send, 0},
-			{2 * second, ok, None, 0},
-			{5 * second, due, None, 0},
-		}, false},
-		{"SUB-32 one outstanding NOTIFY", []input{
-			{0, mandatory, Send, 0},
-			{1 * second, mandatory, None, 0},
-			{2 * second, mandatory, None, 0},
-			{3 * second, ok, Send, 0},
-			{4 * second, ok, None, 0},
-		}, false},
-		{"SUB-14 the last NOTIFY ends it", []input{
-			{0, mandatory, Send, 0},
-			{0, ok, None, 0},
-			{1 * second, final, SendLast, 0},
-			{2 * second, change, None, 0},
-			{3 * second, mandatory, None, 0},
-		}, true},
-		{"SUB-32 the last NOTIFY waits for the one before", []input{
-			{0, mandatory, Send, 0},
-			{1 * second, final, None, 0},
-			{1 * second, change, None, 0},
-			{2 * second, ok, SendLast, 0},
-		}, true},
-		{"SUB-15 a 481 ends it, and what waited is not sent", []input{
-			{0, mandatory, Send, 0},
-			{1 * second, change, None, 0},
-			{2 * second, answer(481, 0), Remove, 0},
-			{3 * second, mandatory, None, 0},
-		}, true},
-		{"SUB-17 a 503 delays the next change", []input{
-			{0, mandatory, Send, 0},
-			{0, answer(503, 60*second), None, 0},
-			{9 * second, change, Wait, 60 * second},
-			{60 * second, due, Send, 0},
-		}, false},
-		{"SUB-17 a 500 is not repeated by itself", []input{
-			{0, mandatory, Send, 0},
-			{1 * second, answer(500, 0), None, 0},
-			{90 * second, due, None, 0},
-		}, false},
-		{"a refresh that meets the expiry starts anew", []input{
-			{0, mandatory, Send, 0},
-			{0, ok, None, 0},
-			{1 * second, hold, None, 0},
-			{1 * second, final, None, 0},
-			{1 * second, mandatory, None, 0},
-			{1 * second, release, Send, 0},
-			{1 * second, ok, None, 0},
-		}, false},
-	} {
+	for _, c := range scripts {
 		t.Run(c.name, func(t *testing.T) {
 			var n Notifier
 			for i, in := range c.script {
