@@ -12,34 +12,36 @@ import (
 
 	"github.com/porchlight-im/porchlight/bridge"
 	"github.com/porchlight-im/porchlight/mapping"
-	"github.com/porchlight-im/porchlight/mapping/presence"
 	"github.com/porchlight-im/porchlight/webapi/wire"
 )
 
-// frameFormat writes a View as a whole presence frame. Nothing in it depends
-// on the client, so the bytes are made once and shared by all who see the View.
-var frameFormat = bridge.NewFormat("json", func(dst []byte, v *bridge.View) []byte {
-	return appendPresence(dst, v.Presentity, v)
+// jsonFormat writes the presence document of a View. It does not depend on
+// the client: the bytes are made once and shared by all who see the View.
+var jsonFormat = bridge.NewFormat("json", func(dst []byte, v *bridge.View) []byte {
+	return mapping.AppendJSON(dst, v.Presentity, v.State, time.Now())
 })
 
-// appendPresence appends the presence frame of a; v is nil when nothing is
-// known.
-func appendPresence(dst []byte, a presence.Addr, v *bridge.View) []byte {
-	var s *presence.State
-	var rev uint64
+// appendPresence appends the presence frame of it, whose view is nil when
+// nothing is known.
+func appendPresence(dst []byte, it *bridge.Item) []byte {
 	dst = append(dst, `{"op":"presence","address":`...)
-	dst = appendString(dst, a.String())
+	dst = appendString(dst, it.Leg.Presentity.String())
 	dst = append(dst, `,"rev":`...)
-	if v != nil {
-		s, rev = v.State, v.Version
+	if it.View == nil {
+		dst = append(dst, '0')
+	} else {
+		dst = strconv.AppendUint(dst, it.View.Version, 10)
 	}
-	dst = strconv.AppendUint(dst, rev, 10)
-	if v != nil && v.Change != "" {
-		dst = append(dst, `,"change":`...)
-		dst = appendString(dst, string(v.Change))
-	}
+	// The item's change, not the view's: of a state that is made up for a
+	// politely blocked watcher the view has none, and that would tell.
+	dst = append(dst, `,"change":`...)
+	dst = appendString(dst, string(it.Change))
 	dst = append(dst, `,"presence":`...)
-	dst = mapping.AppendJSON(dst, a, s, time.Now())
+	if it.View == nil {
+		dst = mapping.AppendJSON(dst, it.Leg.Presentity, nil, time.Now())
+	} else {
+		dst = append(dst, it.View.Bytes(jsonFormat)...)
+	}
 	return append(dst, '}')
 }
 
@@ -184,12 +186,12 @@ func (c *conn) writeItem(it *bridge.Item) error {
 		return nil
 	}
 	c.port.metrics.frames.Inc()
-	if it.View != nil {
-		return c.write(it.View.Bytes(frameFormat))
-	}
 	buf := buffers.get()
 	defer buffers.put(buf)
-	return c.write(appendPresence(buf.AvailableBuffer(), it.Leg.Presentity, nil))
+	frame := appendPresence(buf.AvailableBuffer(), it)
+	err := c.write(frame)
+	_, _ = buf.Write(frame) // keeps what it has grown to
+	return err
 }
 
 // settle notes what it says of its subscription, and whether that is news.

@@ -51,46 +51,45 @@ func (p *Port) getPresence(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	it, err := p.fetch(r.Context(), bridge.Leg{Watcher: who, Presentity: about})
+	state, view, err := p.fetch(r.Context(), bridge.Leg{Watcher: who, Presentity: about})
 	if err != nil {
 		p.fail(w, r, about, err)
 		return
 	}
-	snap := wire.Snapshot{Address: about.String(), State: it.Verdict.State.String(), Reason: it.Verdict.Reason}
-	// A fetch is a subscription that ends at once; that is not news to him
-	// who has asked for no more.
-	if it.Verdict.State == bridge.Active || it.View != nil {
-		snap.State, snap.Reason = bridge.Active.String(), ""
-		var s *presence.State
-		if it.View != nil {
-			snap.Rev, s = it.View.Version, it.View.State
-		}
-		snap.Presence = mapping.AppendJSON(nil, about, s, time.Now())
+	snap := wire.Snapshot{Address: about.String(), State: state.String()}
+	if view != nil {
+		snap.Rev, snap.Presence = view.Version, view.Bytes(jsonFormat)
 	}
 	respond(w, "application/json", http.StatusOK, snap)
 }
 
-// fetch asks the hub for the state once.
-func (p *Port) fetch(ctx context.Context, leg bridge.Leg) (bridge.Item, error) {
+// fetch asks the hub for the state once. The view is nil while the presentity
+// has not decided, or when its home has not answered.
+func (p *Port) fetch(ctx context.Context, leg bridge.Leg) (bridge.SubState, *bridge.View, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchPatience)
 	defer cancel()
 	box := bridge.NewOutbox()
 	change := bridge.NewChange()
-	_, err := p.hub.Watch(ctx, bridge.WatchRequest{Leg: leg, Port: portName, ID: "fetch." + string(change),
+	v, err := p.hub.Watch(ctx, bridge.WatchRequest{Leg: leg, Port: portName, ID: "fetch." + string(change),
 		Outbox: box, Change: change})
 	if err != nil {
-		return bridge.Item{}, err
+		return v.State, nil, err
 	}
 	for {
 		for _, it := range box.Take(nil) {
-			if !it.Probe {
-				return it, nil
+			switch {
+			case it.Probe:
+			case it.View != nil:
+				// The item's verdict is that the fetch is over.
+				return bridge.Active, it.View, nil
+			default:
+				return v.State, nil, nil
 			}
 		}
 		select {
 		case <-box.Wake:
 		case <-ctx.Done():
-			return bridge.Item{}, bridge.Errorf(bridge.Timeout, "the presentity's home has not answered")
+			return v.State, nil, bridge.Errorf(bridge.Timeout, "the presentity's home has not answered")
 		}
 	}
 }
