@@ -135,18 +135,30 @@ func (c *component) run(ctx context.Context) {
 				wait = firstWait
 			}
 		}
-		if text := err.Error(); text != told {
-			told = text
-			c.log.Error("no stream to the XMPP server", "server", c.cfg.Server, "err", err, "hint", hint(err), "retry_in", wait)
-		} else {
-			c.log.Debug("still no stream to the XMPP server", "server", c.cfg.Server, "err", err, "retry_in", wait)
-		}
+		c.complain(joined, err, wait, told)
+		told = err.Error()
 		select {
 		case <-ctx.Done():
 		case <-time.After(wait + rand.N(wait/4)):
 		}
 		wait = min(2*wait, longestWait)
 	}
+}
+
+// complain logs why there is no stream: loudly when it is news, and as an
+// error when the server has refused us, which only the operator can cure.
+func (c *component) complain(joined bool, err error, wait time.Duration, told string) {
+	level, msg := slog.LevelWarn, "no stream to the XMPP server, trying again"
+	var refused stream.Error
+	switch {
+	case told == err.Error():
+		level = slog.LevelDebug
+	case errors.As(err, &refused):
+		level, msg = slog.LevelError, "the XMPP server refuses us, trying again"
+	case joined:
+		msg = "the stream to the XMPP server has ended, trying again"
+	}
+	c.log.Log(context.Background(), level, msg, "server", c.cfg.Server, "err", err, "hint", hint(err), "retry_in", wait)
 }
 
 // once connects, shakes hands and serves one stream to its end. joined tells

@@ -36,11 +36,11 @@ func (c *component) handlePresence(ctx context.Context, s *stanza) {
 	watch := bridge.Leg{Watcher: from.Addr, Presentity: to.Addr}
 	follow := reverse(watch)
 	change := bridge.NewChange()
-	c.log.Debug("presence received", "kind", s.kind, "watcher", to.Addr, "presentity", from.Addr, "change", change)
 	if s.name == again {
 		c.again(ctx, watch)
 		return
 	}
+	c.log.Debug("presence received", "kind", s.kind, "from", from.Addr, "to", to.Addr, "change", change)
 	switch s.kind {
 	case subscribe:
 		c.subscribe(ctx, watch, s, change)

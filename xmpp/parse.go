@@ -2,200 +2,168 @@ package xmpp
 
 import (
 	"bytes"
-	"encoding/xml"
 	"errors"
-	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/porchlight-im/porchlight/mapping"
 	"github.com/porchlight-im/porchlight/mapping/presence"
+	"github.com/porchlight-im/porchlight/mapping/xmltext"
 	"github.com/porchlight-im/porchlight/xmpp/payload"
 )
 
-// parseStanza reads one element of the stream. What it does not know it
+// parser reads stanzas, one after the other.
+type parser struct {
+	x xmltext.Scanner
+}
+
+// parse reads one element of the stream into s. What it does not know it
 // ignores.
-func parseStanza(b []byte, s *stanza) error {
-	d := xml.NewDecoder(bytes.NewReader(b))
-	tok, err := d.Token()
-	if err != nil {
-		return fmt.Errorf("first tag: %w", err)
+func (p *parser) parse(b []byte, s *stanza) error {
+	if bytes.HasPrefix(b, []byte("<stream:")) {
+		return p.streamError(b, s)
 	}
-	start, ok := tok.(xml.StartElement)
-	if !ok {
+	p.x.Reset(b)
+	kind, err := p.x.Next()
+	if err != nil {
+		return err
+	}
+	if kind != xmltext.Start {
 		return errors.New("no element")
 	}
-	s.name = start.Name.Local
-	if streamNS := start.Name.Space == "stream" || start.Name.Space == payload.NSStream; streamNS != (s.name == errorType) {
-		s.name = "unknown"
-	}
-	for _, a := range start.Attr {
-		switch {
-		case a.Name.Space == nsXML && a.Name.Local == "lang":
-			s.lang = a.Value
-		case a.Name.Space != "":
-		case a.Name.Local == "type":
-			s.kind = a.Value
-		case a.Name.Local == "from":
-			s.from = a.Value
-		case a.Name.Local == "to":
-			s.to = a.Value
-		case a.Name.Local == "id":
-			s.id = a.Value
+	s.name = "unknown"
+	if p.own() {
+		switch name := string(p.x.Local); name {
+		case "presence", "iq", "message":
+			s.name = name
 		}
 	}
-	return s.children(d, start)
+	for _, a := range p.x.Attrs {
+		if len(a.Space) > 0 {
+			continue
+		}
+		switch string(a.Local) {
+		case "type":
+			s.kind = string(a.Value)
+		case "from":
+			s.from = string(a.Value)
+		case "to":
+			s.to = string(a.Value)
+		case "id":
+			s.id = string(a.Value)
+		}
+	}
+	s.lang = p.x.Lang()
+	err = p.x.Each(func() error { return p.child(s) })
+	if err != nil {
+		return err
+	}
+	return p.end()
 }
 
-func (s *stanza) children(d *xml.Decoder, parent xml.StartElement) error {
-	for {
-		tok, err := d.Token()
-		if err != nil {
-			return fmt.Errorf("in %s: %w", parent.Name.Local, err)
-		}
-		switch t := tok.(type) {
-		case xml.EndElement:
-			_, err = d.Token()
-			if err != io.EOF {
-				return errors.New("more than one element")
-			}
-			return nil
-		case xml.StartElement:
-			err = s.child(d, t)
-			if err != nil {
-				return err
-			}
-		}
+// end makes sure that nothing follows the element.
+func (p *parser) end() error {
+	kind, err := p.x.Next()
+	if err == nil && kind != xmltext.EOF {
+		err = errors.New("more than one element")
 	}
+	return err
 }
 
-func (s *stanza) child(d *xml.Decoder, t xml.StartElement) error {
-	own := t.Name.Space == "" || t.Name.Space == payload.NSComponent
+// own reports whether the element is of the stream's own namespace, which the
+// stream's header has declared.
+func (p *parser) own() bool {
+	return len(p.x.Space) == 0 || string(p.x.Space) == payload.NSComponent
+}
+
+func (p *parser) child(s *stanza) error {
 	switch {
-	case s.name == errorType: // the children of a stream error
-		return s.streamErrorChild(d, t)
-	case t.Name.Local == "error" && own:
-		s.err.Type = attr(t, "type")
-		return s.errorChildren(d)
-	case s.name == "iq":
-		if s.local == "" {
-			s.space, s.local, s.node = t.Name.Space, t.Name.Local, attr(t, "node")
-		}
-		return d.Skip()
-	case s.name != "presence":
-		return d.Skip()
+	case p.own() && string(p.x.Local) == "error":
+		s.err.Type = string(p.x.Attr("type"))
+		return p.errorChildren(&s.err, payload.NSStanzas)
+	case s.name == "iq" && s.local == "":
+		s.space, s.local, s.node = string(p.x.Space), string(p.x.Local), string(p.x.Attr("node"))
+	case s.name == "presence":
+		return p.presenceChild(s)
 	}
-	return s.presenceChild(d, t, own)
+	return p.x.Skip()
 }
 
-func (s *stanza) presenceChild(d *xml.Decoder, t xml.StartElement, own bool) error {
-	switch {
-	case own && t.Name.Local == "show":
-		text, err := content(d)
+func (p *parser) presenceChild(s *stanza) error {
+	local := string(p.x.Local)
+	if !p.own() {
+		switch space := string(p.x.Space); {
+		case space == payload.NSDelay && local == "delay":
+			s.stamp = stampOf(string(p.x.Attr("stamp")))
+		case space == payload.NSIdle && local == "idle":
+			s.idle = stampOf(string(p.x.Attr("since")))
+		}
+		return p.x.Skip()
+	}
+	switch local {
+	case "show":
+		text, err := p.x.Content()
 		s.show = strings.TrimSpace(text)
 		return err
-	case own && t.Name.Local == "status":
-		text, err := content(d)
-		n := presence.Note{Lang: s.lang, Text: text}
-		for _, a := range t.Attr {
-			if a.Name.Space == nsXML && a.Name.Local == "lang" {
-				n.Lang = a.Value
-			}
+	case "status":
+		lang := p.x.Lang()
+		if lang == "" {
+			lang = s.lang
 		}
+		text, err := p.x.Content()
 		if len(s.status) < maxStatus {
-			s.status = append(s.status, n)
+			s.status = append(s.status, presence.Note{Lang: lang, Text: text})
 		}
 		return err
-	case own && t.Name.Local == "priority":
-		text, err := content(d)
+	case "priority":
+		text, err := p.x.Content()
 		n, perr := strconv.ParseInt(strings.TrimSpace(text), 10, 8)
 		if perr == nil {
 			s.priority, s.hasPriority = int8(n), true
 		}
 		return err
-	case t.Name.Space == payload.NSDelay && t.Name.Local == "delay":
-		s.stamp = stampOf(attr(t, "stamp"))
-	case t.Name.Space == payload.NSIdle && t.Name.Local == "idle":
-		s.idle = stampOf(attr(t, "since"))
 	}
-	return d.Skip()
+	return p.x.Skip()
 }
-
-const nsXML = "http://www.w3.org/XML/1998/namespace"
 
 // maxStatus is how many <status/> of a stanza are read, one for each language.
 const maxStatus = 32
 
-// errorChildren reads a stanza error (RFC 6120 §8.3.2).
-func (s *stanza) errorChildren(d *xml.Decoder) error {
-	for {
-		tok, err := d.Token()
-		if err != nil {
-			return fmt.Errorf("in error: %w", err)
+// errorChildren reads the children of a stanza error (RFC 6120 §8.3.2) or a
+// stream error (RFC 6120 §4.9.2), whose own are in the namespace space.
+func (p *parser) errorChildren(e *mapping.StanzaError, space string) error {
+	return p.x.Each(func() error {
+		own, local := string(p.x.Space) == space, string(p.x.Local)
+		text, err := p.x.Content()
+		switch {
+		case !own:
+		case local == "text":
+			e.Text = text
+		case e.Condition == "":
+			e.Condition, e.Address = local, strings.TrimSpace(text)
 		}
-		switch t := tok.(type) {
-		case xml.EndElement:
-			return nil
-		case xml.StartElement:
-			text, err := content(d)
-			if err != nil {
-				return err
-			}
-			switch {
-			case t.Name.Space != payload.NSStanzas:
-			case t.Name.Local == "text":
-				s.err.Text = text
-			case s.err.Condition == "":
-				s.err.Condition, s.err.Address = t.Name.Local, strings.TrimSpace(text)
-			}
-		}
-	}
+		return err
+	})
 }
 
-// streamErrorChild reads a child of a stream error (RFC 6120 §4.9.2).
-func (s *stanza) streamErrorChild(d *xml.Decoder, t xml.StartElement) error {
-	text, err := content(d)
-	switch {
-	case t.Name.Space != payload.NSStreams:
-	case t.Name.Local == "text":
-		s.err.Text = text
-	case s.err.Condition == "":
-		s.err.Condition = t.Name.Local
+// streamError reads an element whose prefix the stream's header has declared.
+func (p *parser) streamError(b []byte, s *stanza) error {
+	wrapped := []byte("<s xmlns:stream='" + payload.NSStream + "'>")
+	wrapped = append(append(wrapped, b...), "</s>"...)
+	p.x.Reset(wrapped)
+	_, err := p.x.Next()
+	if err != nil {
+		return err
 	}
-	return err
-}
-
-// content returns the text up to the end of the element, without that of
-// elements inside it.
-func content(d *xml.Decoder) (string, error) {
-	var text []byte
-	for {
-		tok, err := d.Token()
-		if err != nil {
-			return "", err
+	s.name = "unknown"
+	return p.x.Each(func() error {
+		if string(p.x.Local) != errorType {
+			return p.x.Skip()
 		}
-		switch t := tok.(type) {
-		case xml.CharData:
-			text = append(text, t...)
-		case xml.StartElement:
-			err = d.Skip()
-			if err != nil {
-				return "", err
-			}
-		case xml.EndElement:
-			return string(text), nil
-		}
-	}
-}
-
-func attr(t xml.StartElement, name string) string {
-	for _, a := range t.Attr {
-		if a.Name.Space == "" && a.Name.Local == name {
-			return a.Value
-		}
-	}
-	return ""
+		s.name = errorType
+		return p.errorChildren(&s.err, payload.NSStreams)
+	})
 }
 
 // stampOf reads a time of XEP-0082; a wrong one is no time.

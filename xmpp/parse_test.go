@@ -107,7 +107,7 @@ func TestParseStanza(t *testing.T) {
 		`<presence><priority>128</priority><show xmlns='other'>away</show></presence>`: {name: "presence"},
 	} {
 		var got stanza
-		err := parseStanza([]byte(in), &got)
+		err := new(parser).parse([]byte(in), &got)
 		if err != nil {
 			t.Errorf("%s: %v", in, err)
 		}
@@ -123,7 +123,7 @@ func TestParseStanza(t *testing.T) {
 
 func TestParseStanza_Refused(t *testing.T) {
 	for _, in := range []string{"", "text", "<a>", "<a></b>", "<a>&boo;</a>", "<a/><b/>", "<a b=1/>", "<a>\x00</a>", "<a>\xff</a>"} {
-		if err := parseStanza([]byte(in), new(stanza)); err == nil {
+		if err := new(parser).parse([]byte(in), new(stanza)); err == nil {
 			t.Errorf("%q was read", in)
 		}
 	}
@@ -136,6 +136,7 @@ func FuzzReader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s := newSplitter(iotest.HalfReader(strings.NewReader(string(b))), 1<<10)
 		total := 0
+		var p parser
 		for {
 			el, err := s.next()
 			if errors.Is(err, errTooLarge) {
@@ -148,7 +149,7 @@ func FuzzReader(f *testing.F) {
 			if total > len(b) {
 				t.Fatal("more out than in")
 			}
-			_ = parseStanza(el, new(stanza))
+			_ = p.parse(el, new(stanza))
 		}
 	})
 }

@@ -70,6 +70,7 @@ func (s *session) serve(ctx context.Context) error {
 // itself.
 func (s *session) read(ctx context.Context) error {
 	split := newSplitter(deadlineReader{s.conn}, maxIn)
+	var p parser
 	for {
 		b, err := split.next()
 		if errors.Is(err, errTooLarge) {
@@ -81,7 +82,7 @@ func (s *session) read(ctx context.Context) error {
 			return fmt.Errorf("reading: %w", err)
 		}
 		var st stanza
-		err = parseStanza(b, &st)
+		err = p.parse(b, &st)
 		if err != nil {
 			s.c.port.metrics.refused.WithLabelValues("syntax").Inc()
 			s.c.log.Debug("stanza not readable, ignored", "err", err)
