@@ -74,14 +74,19 @@ func (c *component) settle(leg bridge.Leg, s *stanza, change bridge.ChangeID) {
 	if !deliver {
 		return
 	}
-	v := bridge.Verdict{State: bridge.Active}
 	if s.kind == unsubscribed {
 		// RFC 8048 §5.3.1: terminated, reason rejected.
-		v = bridge.Verdict{State: bridge.Terminated, Reason: "rejected",
-			Err: &bridge.Error{Kind: bridge.Forbidden, Detail: s.text()}}
 		c.asks.forget(leg)
+		c.port.hub.Settle(leg, bridge.Verdict{State: bridge.Terminated, Reason: "rejected",
+			Err: &bridge.Error{Kind: bridge.Forbidden, Detail: s.text()}}, change)
+		return
 	}
-	c.port.hub.Settle(leg, v, change)
+	c.port.hub.Settle(leg, bridge.Verdict{State: bridge.Active}, change)
+	if c.asks.following(leg) {
+		// ejabberd approves at once whom the roster allows, and sends no
+		// presence with it.
+		c.asks.put(leg, askFetch)
+	}
 }
 
 // deliver is presence of one resource of a Jabber user, sent to a virtual user
@@ -196,8 +201,11 @@ func (c *component) appendAsk(dst []byte, leg bridge.Leg, how ask) []byte {
 	case askDetach:
 		// RFC 8048 §5.3.3 step 2: the authorization stays, so no unsubscribe.
 		return c.appendKind(dst, c.leaving(leg, from), to, unavailable, "")
-	case askFetch:
-		return c.appendKind(dst, from, to, probe, probeID()) // RFC 8048 §7.2
+	case askFetch: // RFC 8048 §7.2
+		if v.State == bridge.Active && c.asks.following(leg) {
+			return c.appendProbe(dst, leg, from, to, time.Now())
+		}
+		return c.appendKind(dst, from, to, probe, probeID())
 	}
 	fresh := c.asks.follow(leg)
 	if fresh || v.State != bridge.Active {
@@ -205,7 +213,7 @@ func (c *component) appendAsk(dst []byte, leg bridge.Leg, how ask) []byte {
 	}
 	if v.State == bridge.Active {
 		// ejabberd answers a second "subscribe" without any presence.
-		dst = c.appendKind(dst, from, to, probe, probeID())
+		dst = c.appendProbe(dst, leg, from, to, time.Now())
 	}
 	return dst
 }

@@ -22,7 +22,7 @@ func following(t *testing.T, f func(w *world)) {
 	inWorld(t, func(w *world) {
 		w.watch(bob, juliet, time.Hour)
 		w.send(julietApproves, julietHere)
-		w.expect("subscribe bob@sip.example>juliet@im.example")
+		w.expect("subscribe bob@sip.example>juliet@im.example", "probe bob@sip.example>juliet@im.example")
 		it, ok := w.last(bob)
 		if !ok || it.Verdict.State != bridge.Active || it.View == nil || !anyOpen(it.View.State) {
 			t.Fatalf("bob has %+v", it)
@@ -150,6 +150,20 @@ func TestS2X_D_WhatTheWatcherSees(t *testing.T) {
 		}
 		if _, view = w.hub.Standing(bobJuliet); anyOpen(view.State) {
 			t.Errorf("D1: a stanza that is no notification became one: %+v", view.State)
+		}
+	})
+}
+
+func TestS2X_SilenceMeansOffline(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.watch(bob, juliet, time.Hour)
+		w.send(julietApproves)
+		if it, _ := w.last(bob); it.View != nil {
+			t.Fatalf("C3: bob has %+v", it)
+		}
+		time.Sleep(probePatience + time.Second)
+		if it, _ := w.last(bob); it.View == nil || anyOpen(it.View.State) || len(it.View.State.Services) == 0 {
+			t.Errorf("bob has %+v", it)
 		}
 	})
 }

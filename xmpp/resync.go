@@ -13,31 +13,37 @@ import (
 
 // resync makes both sides right after the stream was joined (again): XEP-0114
 // has no resumption, so whatever happened meanwhile was missed. The state of
-// each watch is sent again, each follow is probed, and a Jabber user whose
-// server is up but who does not answer has left.
+// each watch is sent again and each follow is probed.
+//
+// It also keeps account of all probes of follows. Servers do not answer for a
+// user who is offline (RFC 6121 §4.3.2 step 3 leaves that open), so one who
+// does not answer though her server is up is offline.
 //
 // All fields but those under mu belong to the writer.
 type resync struct {
-	resend   []bridge.Leg // watches whose state is still to be sent
-	probes   []bridge.Leg // follows that are still to be probed
-	deadline time.Time    // for the answers; zero until all probes are out
+	resend []bridge.Leg // watches whose state is still to be sent
+	probes []bridge.Leg // follows that are still to be probed
+	step   time.Time    // when the next batch of them is due
+	check  time.Time    // when to look for silent ones; zero for never
 
 	mu      sync.Mutex
-	waiting map[bridge.Leg]struct{} // probed and not answered
-	pings   map[string]string       // id of each ping in flight: the domain
-	alive   map[string]bool         // domains that have answered a ping of this resync
+	waiting map[bridge.Leg]time.Time // probed and not answered: how long to wait
+	pings   map[string]string        // id of each ping in flight: the domain
+	alive   map[string]bool          // domains that have answered since the last check
 }
 
-func newResync() *resync { return &resync{pings: make(map[string]string)} }
+func newResync() *resync {
+	return &resync{waiting: make(map[bridge.Leg]time.Time), pings: make(map[string]string), alive: make(map[string]bool)}
+}
 
 // begin starts over.
-func (r *resync) begin(resend, probes []bridge.Leg) {
-	r.resend, r.probes, r.deadline = resend, probes, time.Time{}
+func (r *resync) begin(resend, probes []bridge.Leg, now time.Time) {
+	r.resend, r.probes, r.step, r.check = resend, probes, now, time.Time{}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.waiting = make(map[bridge.Leg]struct{})
-	r.pings = make(map[string]string)
-	r.alive = make(map[string]bool)
+	clear(r.waiting)
+	clear(r.pings)
+	clear(r.alive)
 }
 
 // answered notes that leg's presentity, or her server, has said something.
@@ -47,9 +53,10 @@ func (r *resync) answered(leg bridge.Leg) {
 	r.mu.Unlock()
 }
 
-func (r *resync) wait(leg bridge.Leg) {
+// wait notes that leg has been probed.
+func (r *resync) wait(leg bridge.Leg, now time.Time) {
 	r.mu.Lock()
-	r.waiting[leg] = struct{}{}
+	r.waiting[leg] = now.Add(probePatience)
 	r.mu.Unlock()
 }
 
@@ -82,21 +89,23 @@ func (r *resync) pong(s *stanza) {
 	r.alive[domain] = true
 }
 
-// silent takes the legs that have not answered though their domain is alive,
-// and returns the domains of the others.
-func (r *resync) silent() (gone []bridge.Leg, unreached map[string]bool) {
+// silent takes the legs that have not answered in time though their domain is
+// alive, and begins to ask anew for signs of life. hosts are the domains of the
+// legs that are still waited for.
+func (r *resync) silent(now time.Time) (gone []bridge.Leg, hosts map[string]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	unreached = make(map[string]bool)
-	for leg := range r.waiting {
-		if r.alive[leg.Presentity.Host] {
+	hosts = make(map[string]bool)
+	for leg, until := range r.waiting {
+		if !now.Before(until) && r.alive[leg.Presentity.Host] {
 			gone = append(gone, leg)
 			delete(r.waiting, leg)
 		} else {
-			unreached[leg.Presentity.Host] = true
+			hosts[leg.Presentity.Host] = true
 		}
 	}
-	return gone, unreached
+	clear(r.alive)
+	return gone, hosts
 }
 
 // hosts returns the domains of the legs that are waited for.
@@ -111,11 +120,11 @@ func (r *resync) hosts() map[string]bool {
 }
 
 // next returns when the next step is due; zero for never.
-func (r *resync) next(now time.Time) time.Time {
-	if len(r.resend)+len(r.probes) > 0 {
-		return now.Add(resyncInterval)
+func (r *resync) next() time.Time {
+	if len(r.resend)+len(r.probes) > 0 && (r.check.IsZero() || r.step.Before(r.check)) {
+		return r.step
 	}
-	return r.deadline
+	return r.check
 }
 
 // beginResync lists what is to be told and asked after the stream was joined.
@@ -127,28 +136,40 @@ func (c *component) beginResync() {
 		}
 	})
 	c.watches.newStream()
-	c.resync.begin(c.watches.legs(), follows)
+	c.resync.begin(c.watches.legs(), follows, time.Now())
 }
 
-// appendResync appends the next batch.
+// appendResync appends what is due.
 func (c *component) appendResync(dst []byte, now time.Time) []byte {
 	r := c.resync
-	n := min(resyncBatch, len(r.resend))
-	for _, leg := range r.resend[:n] {
-		dst = c.appendResend(dst, leg)
+	if !now.Before(r.step) {
+		n := min(resyncBatch, len(r.resend))
+		for _, leg := range r.resend[:n] {
+			dst = c.appendResend(dst, leg)
+		}
+		r.resend = r.resend[n:]
+		n = min(resyncBatch, len(r.probes))
+		for _, leg := range r.probes[:n] {
+			dst = c.appendFollowAgain(dst, leg, now)
+		}
+		r.probes = r.probes[n:]
+		r.step = now.Add(resyncInterval)
 	}
-	r.resend = r.resend[n:]
-	n = min(resyncBatch, len(r.probes))
-	for _, leg := range r.probes[:n] {
-		dst = c.appendFollowAgain(dst, leg)
+	if !r.check.IsZero() && !now.Before(r.check) {
+		r.check = time.Time{}
+		dst = c.appendCheck(dst, now)
 	}
-	r.probes = r.probes[n:]
-	switch {
-	case n > 0 && len(r.probes) == 0:
-		r.deadline = now.Add(probePatience)
-		return c.appendPings(dst, r.hosts())
-	case !r.deadline.IsZero() && !now.Before(r.deadline):
-		return c.endResync(dst, now)
+	return dst
+}
+
+// appendProbe appends the probe of a follow, and arranges that silence is
+// noticed.
+func (c *component) appendProbe(dst []byte, leg bridge.Leg, from, to string, now time.Time) []byte {
+	c.resync.wait(leg, now)
+	dst = c.appendKind(dst, from, to, probe, probeID())
+	if c.resync.check.IsZero() {
+		c.resync.check = now.Add(probePatience)
+		dst = c.appendPings(dst, c.resync.hosts())
 	}
 	return dst
 }
@@ -169,7 +190,7 @@ func (c *component) appendResend(dst []byte, leg bridge.Leg) []byte {
 // appendFollowAgain appends the probe of one follow, or its request once more
 // when it was never answered: a server keeps one request of each, so nobody is
 // asked twice (RFC 6121 §3.1.3 step 4).
-func (c *component) appendFollowAgain(dst []byte, leg bridge.Leg) []byte {
+func (c *component) appendFollowAgain(dst []byte, leg bridge.Leg, now time.Time) []byte {
 	from, ok := mapping.JID(leg.Watcher)
 	to, ok2 := mapping.JID(leg.Presentity)
 	if !ok || !ok2 {
@@ -179,32 +200,27 @@ func (c *component) appendFollowAgain(dst []byte, leg bridge.Leg) []byte {
 	v, _ := c.port.hub.Standing(leg)
 	switch v.State {
 	case bridge.Active:
-		c.resync.wait(leg)
-		return c.appendKind(dst, from, to, probe, probeID())
+		return c.appendProbe(dst, leg, from, to, now)
 	case bridge.Pending:
 		return c.appendKind(dst, from, to, subscribe, subscribeID())
 	}
 	return dst
 }
 
-// endResync closes what has not answered, as far as its server is up, and
-// waits for the rest.
-func (c *component) endResync(dst []byte, now time.Time) []byte {
-	gone, unreached := c.resync.silent()
+// appendCheck closes those who have not answered, as far as their server is
+// up, and goes on waiting for the rest.
+func (c *component) appendCheck(dst []byte, now time.Time) []byte {
+	gone, hosts := c.resync.silent(now)
 	for _, leg := range gone {
 		change := bridge.NewChange()
-		c.log.Debug("gone while the stream was down", "watcher", leg.Watcher, "presentity", leg.Presentity, "change", change)
+		c.log.Debug("no answer to a probe: offline", "watcher", leg.Watcher, "presentity", leg.Presentity, "change", change)
 		c.port.hub.Deliver(leg, change, func(old *presence.State) *presence.State {
-			if old == nil {
-				return nil
-			}
 			return mapping.FromXMPP(old, mapping.Presence{Unavailable: true}, now)
 		})
 	}
-	c.resync.deadline = time.Time{}
-	if len(unreached) > 0 {
-		c.resync.deadline = now.Add(probePatience)
-		dst = c.appendPings(dst, unreached)
+	if len(hosts) > 0 {
+		c.resync.check = now.Add(probePatience)
+		dst = c.appendPings(dst, hosts)
 	}
 	return dst
 }

@@ -175,8 +175,8 @@ func (s *session) write(ctx context.Context, readErr <-chan error) (err error, r
 	c := s.c
 	pings := time.NewTicker(keepAlive)
 	defer pings.Stop()
-	pace := time.NewTimer(0)
-	defer pace.Stop()
+	var pace *time.Timer // to the next step of the resync
+	var due <-chan time.Time
 	for {
 		more := s.fill()
 		err := s.flush()
@@ -185,6 +185,16 @@ func (s *session) write(ctx context.Context, readErr <-chan error) (err error, r
 		}
 		if more && ctx.Err() == nil {
 			continue
+		}
+		if next := c.resync.next(); next.IsZero() {
+			due = nil
+		} else if pace == nil {
+			pace = time.NewTimer(time.Until(next))
+			defer pace.Stop()
+			due = pace.C
+		} else {
+			pace.Reset(time.Until(next))
+			due = pace.C
 		}
 		select {
 		case <-ctx.Done():
@@ -198,11 +208,8 @@ func (s *session) write(ctx context.Context, readErr <-chan error) (err error, r
 			s.buf = c.appendPings(s.buf, map[string]bool{c.port.pings[0]: true})
 			c.asks.due(now)
 			c.subscribeAgain(now)
-		case now := <-pace.C:
-			c.guard("resync", func() { s.buf = c.appendResync(s.buf, now) })
-			if next := c.resync.next(now); !next.IsZero() {
-				pace.Reset(next.Sub(now))
-			}
+		case <-due:
+			c.guard("resync", func() { s.buf = c.appendResync(s.buf, time.Now()) })
 		}
 	}
 }

@@ -281,7 +281,7 @@ func TestStream_StrangeAddresses(t *testing.T) {
 			t.Errorf("a resource with an emoji is not seen: %+v", view)
 		}
 		w.send("<iq type='get' id='1' from='juliet@im.example/🌙' to='sip.example'><ping xmlns='urn:xmpp:ping'/></iq>")
-		w.expect("subscribe bob@sip.example>juliet@im.example", "iq result sip.example>juliet@im.example/🌙")
+		w.expect("subscribe bob@sip.example>juliet@im.example", "probe bob@sip.example>juliet@im.example", "iq result sip.example>juliet@im.example/🌙")
 	})
 }
 

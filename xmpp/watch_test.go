@@ -127,7 +127,7 @@ func TestX2S_B15_OtherDirectionStays(t *testing.T) {
 	befriended(t, func(w *world, _ string) {
 		w.watch(alice, romeo, time.Hour)
 		w.send("<presence type='subscribed' from='romeo@im.example' to='alice@sip.example'/>")
-		w.expect("subscribe alice@sip.example>romeo@im.example")
+		w.expect("subscribe alice@sip.example>romeo@im.example", "probe alice@sip.example>romeo@im.example")
 		w.send("<presence type='unsubscribe' from='romeo@im.example' to='alice@sip.example'/>")
 		v, _ := w.hub.Standing(bridge.Leg{Watcher: alice, Presentity: romeo})
 		if v.State != bridge.Active {
