@@ -281,10 +281,10 @@ func (at *attempt) fail(err error) {
 		return
 	}
 	tx.state, tx.err, tx.wire = failed, err, nil
-	if tx.hop.reused && tx.hop.addr.IsValid() {
+	if tx.hop.reused && !tx.hop.again && tx.hop.addr.IsValid() && !errors.Is(err, errQueueFull) {
 		// The connection may have been dead for long: once more on a new one.
 		again := tx.hop
-		again.reused = false
+		again.again = true
 		tx.plan = append([]hop{again}, tx.plan...)
 	}
 	sh.agenda.set(&tx.due, time.Now())

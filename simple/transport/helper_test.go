@@ -323,3 +323,10 @@ func (d noteDials) Dial(ctx context.Context, network, address string) (net.Conn,
 	d.note("TCP " + address)
 	return d.Network.Dial(ctx, network, address)
 }
+
+// drain forgets what has come.
+func (p *phone) drain() {
+	for len(p.in) > 0 {
+		<-p.in
+	}
+}

@@ -46,6 +46,7 @@ type hop struct {
 	host      string // for TLS: the domain of the URI
 	way       way    // set: no need to look for one
 	reused    bool   // went out on a connection that was there already
+	again     bool   // second try, after one on such a connection
 }
 
 const (
