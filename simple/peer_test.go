@@ -3,6 +3,7 @@ package simple
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strconv"
@@ -37,6 +38,7 @@ type setup struct {
 	defRule policy.SubHandling // of sip.example
 	users   map[string]bool    // of sip.example
 	store   store.Store
+	log     io.Writer // nil: the test's
 	net     *bridgetest.Network
 }
 
@@ -68,7 +70,10 @@ func newWorld(t *testing.T, s setup) *world {
 	if s.config != nil {
 		s.config(&cfg)
 	}
-	p, err := New(cfg, hub, slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug})), nil)
+	if s.log == nil {
+		s.log = t.Output()
+	}
+	p, err := New(cfg, hub, slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

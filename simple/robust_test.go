@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
-	"log/slog"
 	"runtime"
 	"strings"
 	"testing"
@@ -72,9 +71,8 @@ func TestPUB_24_StaleNonce(t *testing.T) {
 // TestSEC_10_Logs: what is private and what is secret is not in the logs.
 func TestSEC_10_Logs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, setup{config: withUsers, defRule: policy.Allow})
 		var b bytes.Buffer
-		w.port.log = slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		w := newWorld(t, setup{config: withUsers, defRule: policy.Allow, log: &b})
 		alice, bob := w.peer(aliceURI), w.peer("sip:bob@sip.example")
 		bob.subscribe(aliceURI, "Privacy: id")
 		alice.publish("", doc("open", "a note of mine"))
