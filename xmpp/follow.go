@@ -51,7 +51,7 @@ func (c *component) handlePresence(ctx context.Context, s *stanza) {
 	case subscribed, unsubscribed:
 		c.settle(follow, s, change)
 	case available, unavailable:
-		c.deliver(follow, s.presence(from.Resource), change)
+		c.deliver(follow, s.presence(from), change)
 	case errorType:
 		c.failed(follow, s, from.Resource != "", change)
 	default:

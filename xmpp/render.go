@@ -156,15 +156,27 @@ func nextChunk(b []byte) (chunk, left []byte) {
 }
 
 // fullJID returns the full JID of resource, and the resource itself. A
-// resource that no JID can have becomes one made of its digest, the same each
-// time. ok is false when a itself has no JID.
+// resource that not every server takes becomes one made of its digest, the
+// same each time. ok is false when a itself has no JID.
 func fullJID(a presence.Addr, resource string) (jid, used string, ok bool) {
 	jid, ok = mapping.FullJID(presence.Instance{Addr: a, Resource: resource})
-	if ok {
+	if ok && !newer(resource) {
 		return jid, resource, true
 	}
 	sum := sha1.Sum([]byte(resource))
 	used = "r-" + hex.EncodeToString(sum[:8])
 	jid, ok = mapping.FullJID(presence.Instance{Addr: a, Resource: used})
 	return jid, used, ok
+}
+
+// newer reports whether s has characters beyond the Basic Multilingual Plane,
+// such as emoji. ejabberd drops stanzas with such a resource: it prepares by
+// RFC 3920 §3.4, which knows Unicode 3.2.
+func newer(s string) bool {
+	for _, r := range s {
+		if r > 0xFFFF {
+			return true
+		}
+	}
+	return false
 }

@@ -28,10 +28,11 @@ type stanza struct {
 	err mapping.StanzaError
 }
 
-// presence returns the content of a presence stanza from resource.
-func (s *stanza) presence(resource string) mapping.Presence {
+// presence returns the content of a presence stanza that came from i.
+func (s *stanza) presence(i presence.Instance) mapping.Presence {
 	return mapping.Presence{
-		Resource:    resource,
+		Resource:    i.Resource,
+		From:        i.Addr,
 		Unavailable: s.kind == unavailable,
 		Show:        s.show,
 		Status:      s.status,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/porchlight-im/porchlight/bridge/bridgetest"
+	"github.com/porchlight-im/porchlight/mapping"
 	"github.com/porchlight-im/porchlight/mapping/presence"
 )
 
@@ -57,19 +58,17 @@ func TestX2S_E_WhatTheWatcherSees(t *testing.T) {
 }
 
 func TestX2S_Extras(t *testing.T) {
-	befriended(t, func(w *world, tag string) {
-		s := open("phone", "old news")
-		s.Services[0].Timestamp = time.Now().Add(-time.Hour)
-		w.publish(alice, tag, s)
-		w.wait()
-		got := w.srv.Stanzas()
-		if !got[0].Has("<delay xmlns='urn:xmpp:delay' stamp='" + s.Services[0].Timestamp.UTC().Format("2006-01-02T15:04:05Z") + "'/>") {
-			t.Errorf("XEP-0203: %s", got[0].XML)
-		}
-		if !got[0].Has("<c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='" + capsNode + "' ver='" + userInfo.Ver() + "'/>") {
-			t.Errorf("XEP-0115: %s", got[0].XML)
-		}
-	})
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	p := mapping.Presence{Stamp: now.Add(-time.Hour), Idle: now.Add(-2 * time.Hour), Show: "away", Priority: -5, HasPriority: true}
+	want := "<show>away</show><priority>-5</priority><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='" + capsNode + "' ver='" + userInfo.Ver() + "'/>" +
+		"<delay xmlns='urn:xmpp:delay' stamp='2026-11-24T11:00:00Z'/><idle xmlns='urn:xmpp:idle:1' since='2026-11-24T10:00:00Z'/>"
+	if got := string(appendContent(nil, &p, now)); got != want {
+		t.Errorf("XEP-0115, XEP-0203, XEP-0319:\n got %s\nwant %s", got, want)
+	}
+	p.Unavailable, p.Status = true, []presence.Note{{Lang: "de", Text: "Weg"}}
+	if got := string(appendContent(nil, &p, now)); got != "<status xml:lang='de'>Weg</status>" {
+		t.Errorf("unavailable says %s", got)
+	}
 }
 
 // A text beyond the server's limit must not end the stream (Prosody closes it
