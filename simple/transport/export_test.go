@@ -24,3 +24,5 @@ func (t *Transport) ClientTransactions() int {
 	}
 	return n
 }
+
+func NewResolverAt(server string) Resolver { return &systemResolver{servers: []string{server}} }

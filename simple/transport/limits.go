@@ -57,6 +57,7 @@ const (
 	maxHead     = 64 << 10  // bytes of start line and header on a stream
 	sizeSwitch  = 1300      // RFC 3261 §18.1.1: over this a request goes by TCP
 	retryAfter  = 5         // seconds, in our 503
+	maxAliases  = 4         // names by which one connection is reused
 	readStep    = 4 << 10   // a connection's read buffer when idle
 	refusedFor  = time.Hour // how long we remember that a peer has no TCP
 )

@@ -156,10 +156,16 @@ func (t *Transport) Contact(f *Flow) (hostport, transport string) {
 // sentBy is the host:port of the listener that belongs to a flow.
 func (t *Transport) sentBy(f Flow) string {
 	e := t.endpointFor(f)
-	if e == nil {
-		return f.Local
-	}
 	host := t.cfg.Advertise
+	switch {
+	case e != nil:
+	case host != "":
+		return host
+	case f.Local != "":
+		return f.Local
+	default:
+		return "unknown.invalid" // RFC 7118 §5.1: as clients without a listener do
+	}
 	switch {
 	case host != "":
 	case e.addr.Addr().IsUnspecified():

@@ -67,6 +67,9 @@ func (t *Transport) request(m *message, w, back way, top string, now time.Time) 
 		Request: m.req, Flow: w.flow(), Received: now,
 		fields: m.fields, via: top, reply: t.reply, tx: tx,
 	}
+	if s, ok := w.(*stream); ok {
+		t.streams.alias(s, m.via)
+	}
 	if !t.disp.add(string(*m.req.CallID()), r) {
 		t.servers.drop(tx)
 		t.refuse(m, back, top, busy)

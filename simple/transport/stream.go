@@ -28,7 +28,8 @@ type stream struct {
 	id        string
 	transport string
 	remote    netip.AddrPort
-	host      string // name that was dialled, "" for accepted ones
+	host      string   // name that was dialled, "" for accepted ones
+	aliases   []string // more keys in streams.peers; guarded by its lock
 
 	mu      sync.Mutex
 	peer    peer

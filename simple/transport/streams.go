@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/emiago/sipgo/sip"
 	"github.com/patrickmn/go-cache"
 )
 
@@ -60,10 +63,33 @@ func (p *streams) remove(s *stream) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.byID, s.id)
-	k := peerKey(s.transport, s.remote, s.host)
-	if p.peers[k] == s {
-		delete(p.peers, k)
+	for _, k := range append(s.aliases, peerKey(s.transport, s.remote, s.host)) {
+		if p.peers[k] == s {
+			delete(p.peers, k)
+		}
 	}
+	s.aliases = nil
+}
+
+// alias lets requests to the sent-by of a Via use the connection it came on.
+// RFC 5923 §5: only when the peer's certificate, verified, has that name.
+func (p *streams) alias(s *stream, v *sip.ViaHeader) {
+	names := s.flow().PeerNames
+	if !v.Params.Has("alias") || !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, v.Host) }) {
+		return
+	}
+	port := v.Port
+	if port == 0 {
+		port = defaultPorts[s.transport]
+	}
+	k := peerKey(s.transport, netip.AddrPortFrom(s.remote.Addr(), uint16(port)), strings.ToLower(v.Host))
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.byID[s.id] != s || p.peers[k] != nil || len(s.aliases) >= maxAliases {
+		return
+	}
+	p.peers[k] = s
+	s.aliases = append(s.aliases, k)
 }
 
 func (p *streams) get(id string) *stream {
@@ -80,7 +106,7 @@ func (p *streams) to(h hop) (*stream, error) {
 	if h.transport == "tls" || h.transport == "wss" {
 		_, err := netip.ParseAddr(h.host)
 		if err != nil {
-			host = h.host
+			host = strings.ToLower(h.host)
 		}
 	}
 	if p.t.stopping.Load() {
