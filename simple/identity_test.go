@@ -137,6 +137,29 @@ func TestIMS_06_PrivacyLeavesNoTrace(t *testing.T) {
 	})
 }
 
+// TestIMS_06_ForeignDomain: the SUBSCRIBE to another domain does not say who
+// watches.
+func TestIMS_06_ForeignDomain(t *testing.T) {
+	s := allowed
+	s.config = func(c *Config) { c.Outbound = "sip:192.0.2.99:5060;lr" }
+	in(t, s, func(t *testing.T, w *world) {
+		far, bob := w.peerAt("", "192.0.2.99:5060"), w.peer("sip:bob@sip.example")
+		bob.request("SUBSCRIBE sip:romeo@far.example", "Event: presence\nPrivacy: id", "")
+		bob.response().want(t, "SIP/2.0 200 OK")
+		m, ok := far.read(10 * time.Second)
+		if !ok || !strings.HasPrefix(m.start, "SUBSCRIBE sip:romeo@far.example ") {
+			t.Fatalf("the other domain is not asked: %q", m.text)
+		}
+		m.want(t, m.start, "P-Asserted-Identity:")
+		if !strings.Contains(m.get("From"), "anonymous@anonymous.invalid") || strings.Contains(m.text, "bob") {
+			t.Errorf("not anonymous:\n%s", m.text)
+		}
+		far.answer(m, "403 Forbidden", "")
+		bob.notify()
+		bob.notify()
+	})
+}
+
 func TestSEC_02_Digest(t *testing.T) {
 	s := setup{config: withUsers, defRule: policy.Allow}
 	in(t, s, func(t *testing.T, w *world) {
