@@ -170,11 +170,13 @@ func (s *Subscriber) Start(now time.Time) Orders {
 }
 
 // Again asks for the state anew: RFC 8048 §5.2.2, the watcher has come back.
+// From Init it starts.
 func (s *Subscriber) Again(now time.Time) Orders {
 	switch {
-	case s.over || s.fetch || s.leaving:
+	case s.over || s.leaving:
 	case s.phase == Init:
 		return s.subscribe(now)
+	case s.fetch:
 	case s.phase == Terminated:
 		// A wait of our own choice is cut short, but not over and over.
 		if !now.Before(s.barred) && now.Sub(s.began) > backoffFirst {
