@@ -78,16 +78,19 @@ func (sh *shard) arm(h *Hub) {
 // that requests get their turn during a mass expiry.
 const expiryBatch = 256
 
-// expire runs what is due, through the same code as an explicit removal.
+// expire runs what is due, through the same code as an explicit removal. What
+// expires of one presentity at one instant is one change of it (PUB-23).
 func (h *Hub) expire(sh *shard) {
-	fx := &effects{}
-	sh.mu.Lock()
-	now := time.Now()
-	for n := 0; n < expiryBatch && len(sh.due) > 0 && !sh.due[0].at.After(now) && !h.closed.Load(); n++ {
-		e := heap.Pop(&sh.due).(*due)
-		e.run(fx)
-	}
-	sh.arm(h)
-	sh.mu.Unlock()
-	h.leave(fx)
+	h.leave(sh, h.section(sh, func(fx *effects) {
+		now := time.Now()
+		for n := 0; n < expiryBatch && len(sh.due) > 0 && !sh.due[0].at.After(now) && !h.closed.Load(); n++ {
+			heap.Pop(&sh.due).(*due).run(fx)
+		}
+		change := NewChange()
+		for _, pr := range fx.touched {
+			h.recompose(sh, pr, change, fx)
+			sh.drop(pr)
+		}
+		sh.arm(h)
+	}))
 }

@@ -2,20 +2,26 @@ package bridge
 
 import (
 	"slices"
+	"time"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
 )
 
 // follow makes sure that the home of a foreign presentity is asked, and
 // returns how the leg stands.
-func (h *Hub) follow(l *legEntry, fx *effects) (Verdict, *View) {
+func (h *Hub) follow(sh *shard, l *legEntry, fx *effects) (Verdict, *View) {
+	sh.cancel(l.giveUp)
+	changed := l.parked
+	l.parked = false
 	if l.verdict.State != Active && l.verdict.State != Pending {
-		l.verdict = Verdict{State: Pending}
-		h.record(fx, l.record(h))
+		l.verdict, changed = Verdict{State: Pending}, true
+	}
+	if changed {
+		fx.record(l.record(h))
 	}
 	if !l.attached {
 		l.attached = true
-		fx.attach = append(fx.attach, attachment{l.Leg(), Follow})
+		sh.attach(l.Leg(), Follow, fx)
 	}
 	if l.verdict.State != Active {
 		return l.verdict, nil
@@ -25,20 +31,35 @@ func (h *Hub) follow(l *legEntry, fx *effects) (Verdict, *View) {
 
 // idle detaches a foreign leg that nobody watches any more. Its standing
 // stays: the next Watch need not ask the presentity again (RFC 8048 §5.3.3).
-func (h *Hub) idle(l *legEntry, fx *effects) {
+// What is not an approval is forgotten after a while.
+func (h *Hub) idle(sh *shard, l *legEntry, fx *effects) {
 	if l.of.here || len(l.subs) > 0 {
 		return
 	}
 	if l.attached {
 		l.attached = false
-		fx.detach = append(fx.detach, l.Leg())
+		sh.detach(l.Leg(), fx)
 	}
-	l.view, l.digest, l.data = nil, 0, nil
-	if l.verdict.State == Active || l.verdict.State == Pending {
-		h.record(fx, l.record(h))
-	} else {
-		h.record(fx, l.gone())
+	l.view, l.digest, l.data, l.parked = nil, 0, nil, false
+	switch l.verdict.State {
+	case NoState:
+		return
+	case Pending, Terminated:
+		h.forgetLater(sh, l)
 	}
+	fx.record(l.record(h))
+}
+
+// forgetLater has an idle leg without an approval forgotten.
+func (h *Hub) forgetLater(sh *shard, l *legEntry) {
+	l.giveUp = sh.schedule(h, l.giveUp, time.Now().Add(giveUpAfter), func(fx *effects) {
+		if len(l.subs) > 0 || l.verdict.State == Active {
+			return
+		}
+		l.verdict = Verdict{}
+		fx.record(l.gone())
+		l.dropIfIdle(sh)
+	})
 }
 
 // closedView is view with every service closed and nothing said of the
@@ -58,26 +79,27 @@ func closedView(v *View, change ChangeID) *View {
 // done. A leg that is not known is passed over.
 func (h *Hub) locked(leg Leg, f func(sh *shard, l *legEntry, fx *effects)) {
 	sh := h.shard(leg.Presentity)
-	fx := &effects{}
-	sh.mu.Lock()
-	pr := sh.presentities[leg.Presentity]
-	if pr != nil && pr.legs[leg.Watcher] != nil {
-		f(sh, pr.legs[leg.Watcher], fx)
-	}
-	sh.mu.Unlock()
-	h.leave(fx)
+	h.leave(sh, h.section(sh, func(fx *effects) {
+		pr := sh.presentities[leg.Presentity]
+		if pr != nil && pr.legs[leg.Watcher] != nil {
+			f(sh, pr.legs[leg.Watcher], fx)
+		}
+	}))
 }
 
 // Park says that the watcher is gone without having ended its subscriptions:
-// an offline Jabber user. A foreign presentity is detached; the standing of
-// the leg remains, and the next Watch attaches it again (RFC 8048 §8.1).
+// an offline Jabber user. A foreign presentity is detached, and what was known
+// of it is not any more; the standing of the leg remains, and the next Watch
+// attaches it again (RFC 8048 §8.1).
 func (h *Hub) Park(leg Leg) {
-	h.locked(leg, func(_ *shard, l *legEntry, fx *effects) {
+	h.locked(leg, func(sh *shard, l *legEntry, fx *effects) {
 		if l.of.here || !l.attached {
 			return
 		}
-		l.attached = false
-		fx.detach = append(fx.detach, leg)
+		l.attached, l.parked = false, true
+		l.view, l.digest = nil, 0
+		fx.record(l.record(h))
+		sh.detach(leg, fx)
 	})
 }
 
@@ -87,6 +109,9 @@ func (h *Hub) Park(leg Leg) {
 func (h *Hub) Renew(leg Leg) {
 	h.locked(leg, func(_ *shard, l *legEntry, _ *effects) {
 		for _, s := range l.subs {
+			if s.fetch {
+				continue
+			}
 			s.put(Item{Probe: true, Verdict: l.verdict})
 		}
 	})
@@ -99,18 +124,20 @@ func (h *Hub) Settle(leg Leg, v Verdict, change ChangeID) {
 		if l.of.here {
 			return
 		}
-		h.log.Debug("settle", "watcher", leg.Watcher, "presentity", leg.Presentity, "change", change,
-			"state", v.State, "reason", v.Reason)
-		was := l.verdict.State
-		l.verdict = v
+		fx.log(func() {
+			h.log.Debug("settle", "watcher", leg.Watcher, "presentity", leg.Presentity, "change", change,
+				"state", v.State, "reason", v.Reason)
+		})
 		if v.State == Terminated {
-			h.terminate(sh, l, change, fx)
+			h.terminate(sh, l, v, change, fx)
 			return
 		}
-		h.record(fx, l.record(h))
+		was := l.verdict.State
+		l.verdict = v
 		if was == v.State {
 			return
 		}
+		fx.record(l.record(h))
 		view := l.view
 		if v.State != Active {
 			view = nil
@@ -124,17 +151,37 @@ func (h *Hub) Settle(leg Leg, v Verdict, change ChangeID) {
 }
 
 // terminate ends all subscriptions of a leg, as its home has said.
-func (h *Hub) terminate(sh *shard, l *legEntry, change ChangeID, fx *effects) {
-	l.attached = false
+func (h *Hub) terminate(sh *shard, l *legEntry, v Verdict, change ChangeID, fx *effects) {
+	l.attached = false // the home has ended it: nothing is to be detached
+	if refusal(v) {
+		l.view, l.digest = nil, 0
+	}
 	for _, s := range slices.Clone(l.subs) {
 		if s.fetch {
-			h.answerFetch(sh, s, nil, change, fx)
+			last := timedOut
+			if v.Err != nil || refusal(v) {
+				last = v
+			}
+			h.answerFetch(sh, s, nil, last, change, fx)
 		} else {
-			h.end(sh, s, l.verdict, change, fx)
+			h.end(sh, s, v, change, fx)
 		}
 	}
-	h.record(fx, l.gone())
-	l.dropIfIdle(sh)
+	// RFC 8048 §5.2.2: only a refusal is permanent; after anything else the
+	// authorization stays.
+	if !refusal(v) || l.verdict.State == NoState {
+		l.dropIfIdle(sh)
+		return
+	}
+	l.verdict = v
+	fx.record(l.record(h))
+	h.forgetLater(sh, l)
+}
+
+// refusal reports whether the subscription should not be tried again by itself
+// (RFC 6665 §4.1.3).
+func refusal(v Verdict) bool {
+	return v.Reason == "rejected" || v.Reason == "noresource" || v.Reason == "invariant"
 }
 
 // Deliver changes the state that a foreign presentity shows on leg: update
@@ -144,7 +191,7 @@ func (h *Hub) terminate(sh *shard, l *legEntry, change ChangeID, fx *effects) {
 func (h *Hub) Deliver(leg Leg, change ChangeID, update func(old *presence.State) *presence.State) {
 	h.locked(leg, func(sh *shard, l *legEntry, fx *effects) {
 		waiting := slices.ContainsFunc(l.subs, func(s *sub) bool { return s.fetch })
-		if l.of.here || l.verdict.State != Active && !waiting {
+		if l.of.here || l.parked || l.verdict.State != Active && !waiting {
 			return
 		}
 		var old *presence.State
@@ -153,14 +200,18 @@ func (h *Hub) Deliver(leg Leg, change ChangeID, update func(old *presence.State)
 		}
 		s := update(old)
 		d := h.digestOf(s)
-		if (d == l.digest || s == nil) && !waiting {
+		changed := d != l.digest
+		if !changed && (!waiting || s == nil) {
 			return
 		}
-		changed := d != l.digest
 		l.version++
-		l.digest = d
-		l.view = &View{Presentity: leg.Presentity, Version: l.version, State: s, Change: change}
-		h.log.Debug("deliver", "watcher", leg.Watcher, "presentity", leg.Presentity, "change", change)
+		l.digest, l.view = d, nil
+		if s != nil {
+			l.view = &View{Presentity: leg.Presentity, Version: l.version, State: s, Change: change}
+		}
+		fx.log(func() {
+			h.log.Debug("deliver", "watcher", leg.Watcher, "presentity", leg.Presentity, "change", change)
+		})
 		h.deliver(sh, l, change, changed, fx)
 	})
 }
@@ -168,14 +219,14 @@ func (h *Hub) Deliver(leg Leg, change ChangeID, update func(old *presence.State)
 // deliver tells the leg's subscriptions of its new view.
 func (h *Hub) deliver(sh *shard, l *legEntry, change ChangeID, changed bool, fx *effects) {
 	if l.verdict.State == Active {
-		h.record(fx, l.record(h))
+		fx.record(l.record(h))
 	}
 	view := l.view
 	for _, s := range slices.Clone(l.subs) {
 		switch {
-		case s.fetch:
-			h.answerFetch(sh, s, view, change, fx)
-		case changed && l.verdict.State == Active:
+		case s.fetch && view != nil:
+			h.answerFetch(sh, s, view, timedOut, change, fx)
+		case !s.fetch && changed && l.verdict.State == Active:
 			s.put(Item{View: view, Verdict: l.verdict, Change: change})
 		}
 	}
@@ -189,7 +240,7 @@ func (h *Hub) Keep(leg Leg, data []byte) {
 			return
 		}
 		l.data = data
-		h.record(fx, l.record(h))
+		fx.record(l.record(h))
 	})
 }
 
@@ -197,9 +248,9 @@ func (h *Hub) Keep(leg Leg, data []byte) {
 // waiting for the write.
 func (h *Hub) Note(leg Leg, port, id string, data []byte) {
 	h.locked(leg, func(_ *shard, l *legEntry, fx *effects) {
-		if s := l.sub(port, id); s != nil && !s.fetch {
+		if s := l.sub(port, id, false); s != nil {
 			s.data = data
-			h.record(fx, s.record())
+			fx.record(s.record())
 		}
 	})
 }

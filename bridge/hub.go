@@ -35,6 +35,17 @@ type Codec struct {
 // state before it is answered without.
 var FetchPatience = 4 * time.Second
 
+// giveUpAfter is how long a foreign leg that nobody watches is remembered when
+// its presentity has refused, or has not answered.
+var giveUpAfter = 7 * 24 * time.Hour
+
+// The bounds of what one presentity's sources, or one watcher, can make the
+// hub hold.
+const (
+	maxPublications  = 64 // of a presentity; beyond, the one that ends first goes
+	maxSubscriptions = 64 // of a leg, with waiting fetches
+)
+
 const shardCount = 256
 
 // Hub joins the ports. All methods may be called by any goroutine; each is
@@ -58,6 +69,8 @@ type shard struct {
 	presentities map[presence.Addr]*presentity
 	due          dueHeap
 	timer        *time.Timer
+	calls        []call // to the home ports, in their order
+	calling      bool   // a goroutine makes them
 }
 
 // presentity is everything the hub knows of one address.
@@ -90,6 +103,8 @@ type legEntry struct {
 	version  uint64
 	data     []byte // the home port's (Keep)
 	attached bool
+	parked   bool // its watcher is away (Park)
+	giveUp   *due // when an idle leg without an approval is forgotten
 }
 
 func (l *legEntry) Leg() Leg { return Leg{Watcher: l.watcher, Presentity: l.of.addr} }
@@ -102,6 +117,7 @@ type sub struct {
 	data     []byte
 	expires  time.Time // zero: forever
 	fetch    bool      // waits for one answer
+	turn     int       // counts the requests about it
 	due      *due
 }
 
@@ -181,10 +197,10 @@ func (pr *presentity) leg(watcher presence.Addr) *legEntry {
 	return l
 }
 
-// sub returns the subscription of port and id, or nil.
-func (l *legEntry) sub(port, id string) *sub {
+// sub returns the subscription, or the waiting fetch, of port and id, or nil.
+func (l *legEntry) sub(port, id string, fetch bool) *sub {
 	for _, s := range l.subs {
-		if s.id == id && s.port == port {
+		if s.fetch == fetch && s.id == id && s.port == port {
 			return s
 		}
 	}
@@ -204,69 +220,3 @@ func (h *Hub) digestOf(s *presence.State) uint64 {
 }
 
 var encodeBuffers = sync.Pool{New: func() any { return new([]byte) }}
-
-// effects is what a critical section leaves to be done after unlock.
-type effects struct {
-	batch  *store.Batch
-	attach []attachment
-	detach []Leg
-}
-
-type attachment struct {
-	leg Leg
-	how Interest
-}
-
-// record appends rs to the journal, in the order of the critical sections.
-// The journal's own lock is the last level.
-func (h *Hub) record(fx *effects, rs ...store.Record) {
-	if len(rs) > 0 {
-		fx.batch = h.store.Append(rs)
-	}
-}
-
-// tell calls the home ports.
-func (h *Hub) tell(fx *effects) {
-	for _, l := range fx.detach {
-		if p := h.home(l.Presentity); p != nil {
-			p.Detach(l)
-		}
-	}
-	for _, a := range fx.attach {
-		if p := h.home(a.leg.Presentity); p != nil {
-			p.Attach(a.leg, a.how)
-		}
-	}
-}
-
-// home returns the port that reaches a foreign presentity.
-func (h *Hub) home(a presence.Addr) Port {
-	dom := h.cfg.Directory.Domain(a.Host)
-	if dom == nil || h.ports[dom.Port] == nil {
-		h.log.Warn("no port reaches this presentity", "presentity", a)
-		return nil
-	}
-	return h.ports[dom.Port]
-}
-
-// finish waits for the journal and calls the ports, in this order.
-func (h *Hub) finish(fx *effects) error {
-	var err error
-	if fx.batch != nil {
-		err = fx.batch.Wait()
-	}
-	h.tell(fx)
-	return err
-}
-
-// leave is finish without the wait.
-func (h *Hub) leave(fx *effects) {
-	if fx.batch != nil {
-		h.store.Throttle()
-	}
-	h.tell(fx)
-}
-
-func storeError(err error) *Error {
-	return &Error{Kind: Internal, Detail: "the change could not be stored", Err: err}
-}

@@ -55,6 +55,10 @@ func (o *Outbox) Put(it Item) {
 	k := outKey{it.Leg, it.ID, it.Probe}
 	o.mu.Lock()
 	if old := o.dirty[k]; old != nil {
+		if old.Final && !it.Final && !it.Mandatory {
+			o.mu.Unlock()
+			return
+		}
 		it.Mandatory = it.Mandatory || old.Mandatory
 		*old = it
 	} else {

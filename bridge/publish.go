@@ -38,39 +38,43 @@ func (h *Hub) Publish(ctx context.Context, p Publication) (Receipt, error) {
 		raw = h.cfg.Codec.Append(nil, p.State)
 	}
 	sh := h.shard(p.Presentity)
-	sh.mu.Lock()
-	pr := sh.presentity(p.Presentity, dom)
-	r, undo, fx, err := h.apply(sh, pr, p, raw)
-	sh.drop(pr)
-	sh.mu.Unlock()
+	var (
+		r    Receipt
+		undo func(*effects)
+		err  error
+	)
+	fx := h.section(sh, func(fx *effects) {
+		pr := sh.presentity(p.Presentity, dom)
+		r, undo, err = h.apply(sh, pr, p, raw, fx)
+		sh.drop(pr)
+	})
+	werr := h.finish(sh, fx)
 	if err != nil {
 		h.log.Debug("publish", "presentity", p.Presentity, "change", p.Change, "err", err)
 		return Receipt{}, err
 	}
-	werr := h.finish(fx)
-	if werr != nil {
-		sh.mu.Lock()
-		undo()
-		sh.mu.Unlock()
-		return Receipt{}, storeError(werr)
+	if werr == nil {
+		return r, nil
 	}
-	return r, nil
+	// RFC 3903 §6 step 5: what could not be stored does not succeed.
+	if undo != nil {
+		h.leave(sh, h.section(sh, undo))
+	}
+	return Receipt{}, storeError(werr)
 }
 
-// apply does the critical section of Publish. undo, to be called under the
-// lock too, takes it back.
-func (h *Hub) apply(sh *shard, pr *presentity, p Publication, raw []byte) (r Receipt, undo func(), fx *effects, err error) {
-	fx = &effects{}
-	undo = func() {}
+// apply does the critical section of Publish. undo, a critical section too,
+// takes it back; it may be nil.
+func (h *Hub) apply(sh *shard, pr *presentity, p Publication, raw []byte, fx *effects) (r Receipt, undo func(*effects), err error) {
 	pub := pr.byRequest(p.Request)
 	if pub != nil {
-		return Receipt{pub.etag, time.Until(pub.expires)}, undo, fx, nil
+		return Receipt{pub.etag, time.Until(pub.expires)}, nil, nil
 	}
 	if p.IfMatch != "" {
 		pub = pr.byTag(p.IfMatch)
 		// RFC 3903 §6 step 3: unknown entity-tag → 412.
 		if pub == nil {
-			return r, undo, fx, Errorf(Stale, "no publication has this entity-tag")
+			return r, nil, Errorf(Stale, "no publication has this entity-tag")
 		}
 	}
 	r = Receipt{ETag: newTag(), Expires: p.Expires}
@@ -78,21 +82,23 @@ func (h *Hub) apply(sh *shard, pr *presentity, p Publication, raw []byte) (r Rec
 		// RFC 3903 §6 step 5: removal; an initial publication with Expires 0
 		// leaves nothing.
 		if pub != nil {
-			undo = h.remove(sh, pub, p.Change, fx)
+			h.remove(sh, pub, fx)
+			h.recompose(sh, pr, p.Change, fx)
+			undo = func(fx *effects) { h.revive(sh, pub, p.Change, fx) }
 		}
-		return r, undo, fx, nil
+		return r, undo, nil
 	}
 	if pub == nil && p.State == nil {
-		return Receipt{}, undo, fx, Errorf(Malformed, "neither a state nor an entity-tag")
+		return Receipt{}, nil, Errorf(Malformed, "neither a state nor an entity-tag")
 	}
-	undo = h.store1(sh, pr, pub, p, raw, r, fx)
-	return r, undo, fx, nil
+	return r, h.change(sh, pr, pub, p, raw, r, fx), nil
 }
 
-// store1 makes or changes one publication and tells the watchers.
-func (h *Hub) store1(sh *shard, pr *presentity, pub *publication, p Publication, raw []byte, r Receipt, fx *effects) (undo func()) {
+// change makes (pub is nil) or changes one publication and tells the watchers.
+func (h *Hub) change(sh *shard, pr *presentity, pub *publication, p Publication, raw []byte, r Receipt, fx *effects) (undo func(*effects)) {
 	fresh := pub == nil
 	if fresh {
+		h.makeRoom(sh, pr, fx)
 		pub = &publication{of: pr, id: r.ETag, source: p.Source, seq: h.seq.Add(1)}
 		pr.pubs = append(pr.pubs, pub)
 	}
@@ -101,45 +107,69 @@ func (h *Hub) store1(sh *shard, pr *presentity, pub *publication, p Publication,
 	if p.State != nil {
 		pub.state, pub.raw, pub.changed = p.State, raw, h.seq.Add(1)
 	}
-	pub.due = sh.schedule(h, pub.due, pub.expires, func(fx *effects) { h.remove(sh, pub, NewChange(), fx) })
-	h.record(fx, pub.record())
+	h.setDue(sh, pub, pub.expires)
+	fx.record(pub.record())
 	if p.State != nil {
-		h.recompose(sh, pr, p.Change)
+		h.recompose(sh, pr, p.Change, fx)
 	}
-	return func() {
-		if pub.etag != r.ETag {
-			return // changed again since
+	return func(fx *effects) {
+		if pub.etag != r.ETag || !slices.Contains(pub.of.pubs, pub) {
+			return // changed again, or gone, since
 		}
 		if fresh {
-			h.remove(sh, pub, p.Change, &effects{})
-			sh.drop(pr)
-			return
+			h.remove(sh, pub, fx)
+		} else {
+			due := pub.due
+			*pub = before
+			pub.due = due
+			h.setDue(sh, pub, pub.expires)
+			fx.record(pub.record())
 		}
-		due := pub.due
-		*pub = before
-		pub.due = sh.schedule(h, due, pub.expires, func(fx *effects) { h.remove(sh, pub, NewChange(), fx) })
-		h.recompose(sh, pr, p.Change)
+		h.recompose(sh, pub.of, p.Change, fx)
+		sh.drop(pub.of)
 	}
 }
 
-// remove ends a publication: removed by its source, or expired.
-func (h *Hub) remove(sh *shard, pub *publication, change ChangeID, fx *effects) (undo func()) {
+// makeRoom removes the publication that ends first when there are too many:
+// its source will learn it at its next refresh, and publish anew.
+func (h *Hub) makeRoom(sh *shard, pr *presentity, fx *effects) {
+	if len(pr.pubs) < maxPublications {
+		return
+	}
+	h.remove(sh, slices.MinFunc(pr.pubs, func(a, b *publication) int { return a.expires.Compare(b.expires) }), fx)
+}
+
+// setDue makes pub expire at t.
+func (h *Hub) setDue(sh *shard, pub *publication, t time.Time) {
+	pub.due = sh.schedule(h, pub.due, t, func(fx *effects) {
+		h.remove(sh, pub, fx)
+		fx.touch(pub.of)
+	})
+}
+
+// remove takes a publication out; the caller has its presentity composed anew.
+func (h *Hub) remove(sh *shard, pub *publication, fx *effects) {
 	pr := pub.of
 	i := slices.Index(pr.pubs, pub)
 	if i < 0 {
-		return func() {}
+		return
 	}
 	pr.pubs = slices.Delete(pr.pubs, i, i+1)
 	sh.cancel(pub.due)
-	pub.due = nil
-	h.record(fx, pub.gone())
-	h.recompose(sh, pr, change)
-	return func() {
-		sh.presentities[pr.addr] = pr
-		pr.pubs = append(pr.pubs, pub)
-		pub.due = sh.schedule(h, nil, pub.expires, func(fx *effects) { h.remove(sh, pub, NewChange(), fx) })
-		h.recompose(sh, pr, change)
+	fx.record(pub.gone())
+}
+
+// revive takes back the removal of pub.
+func (h *Hub) revive(sh *shard, pub *publication, change ChangeID, fx *effects) {
+	dom := h.cfg.Directory.Home(pub.of.addr)
+	if dom == nil {
+		return
 	}
+	pub.of = sh.presentity(pub.of.addr, dom)
+	pub.of.pubs = append(pub.of.pubs, pub)
+	h.setDue(sh, pub, pub.expires)
+	fx.record(pub.record())
+	h.recompose(sh, pub.of, change, fx)
 }
 
 // newTag returns an entity-tag that was never given before (80 random bits).
@@ -168,16 +198,15 @@ func (pr *presentity) byRequest(request string) *publication {
 
 // recompose makes the presentity's state anew and, if that says something
 // else than before, tells the watchers.
-func (h *Hub) recompose(sh *shard, pr *presentity, change ChangeID) {
+func (h *Hub) recompose(sh *shard, pr *presentity, change ChangeID, fx *effects) {
 	sources := make([]presence.Source, len(pr.pubs))
 	for i, p := range pr.pubs {
 		sources[i] = presence.Source{ID: p.id, Seq: p.seq, Changed: p.changed, State: p.state}
 	}
 	s, next := presence.Compose(sources, time.Now())
 	sh.cancel(pr.again)
-	pr.again = nil
 	if !next.IsZero() {
-		pr.again = sh.schedule(h, nil, next, func(*effects) { h.recompose(sh, pr, NewChange()) })
+		pr.again = sh.schedule(h, pr.again, next, func(fx *effects) { fx.touch(pr) })
 	}
 	d := h.digestOf(s)
 	if pr.state != nil && d == pr.digest {
@@ -189,7 +218,10 @@ func (h *Hub) recompose(sh *shard, pr *presentity, change ChangeID) {
 	for _, l := range pr.legs {
 		told += h.fanOut(pr, l, change)
 	}
-	h.log.Debug("fan out", "presentity", pr.addr, "change", change, "version", pr.version, "sources", len(pr.pubs), "watchers", told)
+	version, n := pr.version, len(pr.pubs)
+	fx.log(func() {
+		h.log.Debug("fan out", "presentity", pr.addr, "change", change, "version", version, "sources", n, "watchers", told)
+	})
 }
 
 // fanOut tells one leg's subscriptions of the new state.

@@ -12,7 +12,7 @@ import (
 )
 
 // The kinds of records, the first byte of a key. What follows are the parts
-// of the key, each behind a zero byte; addresses have none in them.
+// of the key, each behind a zero byte.
 const (
 	kindPublication = 'p' // presentity, publication id
 	kindAnswer      = 'a' // presentity, watcher
@@ -24,7 +24,58 @@ const (
 const recordVersion = 1
 
 func key(kind byte, parts ...string) string {
-	return string(kind) + "\x00" + strings.Join(parts, "\x00")
+	var b strings.Builder
+	b.WriteByte(kind)
+	for _, p := range parts {
+		b.WriteByte(0)
+		b.WriteString(escaper.Replace(p))
+	}
+	return b.String()
+}
+
+// escaper takes the zero byte out of a part; what peers send may have one.
+var (
+	escaper   = strings.NewReplacer("%", "%25", "\x00", "%00")
+	unescaper = strings.NewReplacer("%25", "%", "%00", "\x00")
+)
+
+// keyParts undoes key.
+func keyParts(k string) (kind byte, parts []string, err error) {
+	parts = strings.Split(k, "\x00")
+	if len(parts[0]) != 1 {
+		return 0, nil, errors.New("a key of an unknown form")
+	}
+	for i, p := range parts[1:] {
+		parts[i+1] = unescaper.Replace(p)
+	}
+	return parts[0][0], parts[1:], nil
+}
+
+// addrPart writes any address, legal or not, so that readAddr reads the same.
+// Of legal ones it is Addr.String.
+func addrPart(a presence.Addr) string {
+	if a.User == "" && !strings.Contains(a.Host, "@") {
+		return a.Scheme.String() + ":" + a.Host
+	}
+	return a.Scheme.String() + ":" + a.User + "@" + strings.ReplaceAll(a.Host, "@", "\x00")
+}
+
+func readAddr(s string) (presence.Addr, error) {
+	scheme, rest, ok := strings.Cut(s, ":")
+	var a presence.Addr
+	switch {
+	case ok && scheme == "sip":
+		a.Scheme = presence.SIP
+	case ok && scheme == "xmpp":
+		a.Scheme = presence.XMPP
+	case !ok || scheme != "":
+		return a, presence.ErrAddr
+	}
+	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
+		a.User, rest = rest[:i], strings.ReplaceAll(rest[i+1:], "\x00", "@")
+	}
+	a.Host = rest
+	return a, nil
 }
 
 // value builds a record's value of length-prefixed fields.
@@ -51,6 +102,13 @@ func (v *value) string(s string) *value {
 func (v *value) uint(n uint64) *value {
 	v.b = binary.AppendUvarint(v.b, n)
 	return v
+}
+
+func (v *value) flag(on bool) *value {
+	if on {
+		return v.uint(1)
+	}
+	return v.uint(0)
 }
 
 func (v *value) time(t time.Time) *value {
@@ -111,7 +169,7 @@ func (f *fields) err() error {
 	return nil
 }
 
-func (p *publication) key() string { return key(kindPublication, p.of.addr.String(), p.id) }
+func (p *publication) key() string { return key(kindPublication, addrPart(p.of.addr), p.id) }
 
 func (p *publication) record() store.Record {
 	v := newValue(len(p.raw) + len(p.etag) + len(p.request) + 64)
@@ -121,13 +179,14 @@ func (p *publication) record() store.Record {
 
 func (p *publication) gone() store.Record { return store.Record{Key: p.key()} }
 
+func answerKey(l Leg) string { return key(kindAnswer, addrPart(l.Presentity), addrPart(l.Watcher)) }
+
 func answerRecord(l Leg, answer policy.SubHandling) store.Record {
-	return store.Record{Key: key(kindAnswer, l.Presentity.String(), l.Watcher.String()),
-		Value: newValue(1).string(answer.String()).b}
+	return store.Record{Key: answerKey(l), Value: newValue(1).string(answer.String()).b}
 }
 
 func (s *sub) key() string {
-	return key(kindSub, s.leg.of.addr.String(), s.leg.watcher.String(), s.port, s.id)
+	return key(kindSub, addrPart(s.leg.of.addr), addrPart(s.leg.watcher), s.port, s.id)
 }
 
 func (s *sub) record() store.Record {
@@ -136,7 +195,7 @@ func (s *sub) record() store.Record {
 
 func (s *sub) gone() store.Record { return store.Record{Key: s.key()} }
 
-func (l *legEntry) key() string { return key(kindLeg, l.of.addr.String(), l.watcher.String()) }
+func (l *legEntry) key() string { return key(kindLeg, addrPart(l.of.addr), addrPart(l.watcher)) }
 
 func (l *legEntry) record(h *Hub) store.Record {
 	var raw []byte
@@ -144,7 +203,7 @@ func (l *legEntry) record(h *Hub) store.Record {
 		raw = h.cfg.Codec.Append(nil, l.view.State)
 	}
 	v := newValue(len(raw) + len(l.data) + 32)
-	v.uint(uint64(l.verdict.State)).uint(l.version).bytes(l.data).bytes(raw)
+	v.uint(uint64(l.verdict.State)).uint(l.version).bytes(l.data).bytes(raw).flag(l.parked).string(l.verdict.Reason)
 	return store.Record{Key: l.key(), Value: v.b}
 }
 
@@ -157,7 +216,7 @@ func addrs(parts []string, n int) ([]presence.Addr, error) {
 	}
 	out := make([]presence.Addr, n)
 	for i := range n {
-		a, err := presence.ParseAddr(parts[i])
+		a, err := readAddr(parts[i])
 		if err != nil {
 			return nil, err
 		}

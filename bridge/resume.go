@@ -2,9 +2,10 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/porchlight-im/porchlight/bridge/policy"
@@ -13,15 +14,18 @@ import (
 )
 
 // load reads the store into memory and arms the timers. It runs before any
-// other goroutine knows the hub.
+// other goroutine knows the hub. A record that cannot be read is left where it
+// is and told in the log: one bad record must not keep everyone else down.
 func (h *Hub) load(ctx context.Context) error {
 	var gone []store.Record
+	strangers := 0
 	err := h.store.Load(ctx, func(r store.Record) error {
 		kept, err := h.loadRecord(r)
-		if err != nil {
-			return fmt.Errorf("record %q: %w", r.Key, err)
-		}
-		if !kept {
+		if err == errNotConfigured {
+			strangers++
+		} else if err != nil {
+			h.log.Error("a stored record is passed over", "key", r.Key, "err", err)
+		} else if !kept {
 			gone = append(gone, store.Record{Key: r.Key})
 		}
 		return nil
@@ -29,15 +33,17 @@ func (h *Hub) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if strangers > 0 {
+		h.log.Warn("stored records of domains or users that are not configured now are left alone", "records", strangers)
+	}
 	for i := range h.shards {
 		sh := &h.shards[i]
-		sh.mu.Lock()
-		for _, pr := range sh.presentities {
-			if len(pr.pubs) > 0 {
-				h.recompose(sh, pr, NewChange())
+		fx := h.section(sh, func(fx *effects) {
+			for _, pr := range sh.presentities {
+				h.settleLoaded(sh, pr, fx)
 			}
-		}
-		sh.mu.Unlock()
+		})
+		h.leave(sh, fx)
 	}
 	if len(gone) > 0 {
 		return h.store.Append(gone).Wait()
@@ -45,49 +51,69 @@ func (h *Hub) load(ctx context.Context) error {
 	return nil
 }
 
-// loadRecord takes in one record; kept is false for what no longer counts: it
-// has expired, or its domain is no longer configured.
+// errNotConfigured tells a record of a domain or user that is not configured.
+var errNotConfigured = errors.New("its domain or user is not configured")
+
+// settleLoaded does what can be done when all records of pr are there.
+func (h *Hub) settleLoaded(sh *shard, pr *presentity, fx *effects) {
+	if len(pr.pubs) > 0 {
+		h.recompose(sh, pr, NewChange(), fx)
+	}
+	for _, l := range pr.legs {
+		if pr.here {
+			continue
+		}
+		if len(l.subs) > 0 {
+			l.attached = !l.parked
+			continue
+		}
+		l.view, l.digest = nil, 0
+		if l.verdict.State != Active {
+			h.forgetLater(sh, l)
+		}
+	}
+	sh.drop(pr)
+}
+
+// loadRecord takes in one record; kept is false for what has expired. What
+// belongs to a domain or user that is not configured now is not taken in, but
+// stays stored: a slip in the configuration must not cost anyone's answers.
 func (h *Hub) loadRecord(r store.Record) (kept bool, err error) {
-	parts := strings.Split(r.Key, "\x00")
+	kind, parts, err := keyParts(r.Key)
+	if err != nil {
+		return false, err
+	}
 	f, err := readValue(r.Value)
 	if err != nil {
 		return false, err
 	}
-	n := 2
-	if parts[0] == string(rune(kindPublication)) {
-		n = 1
+	want, ok := map[byte][2]int{kindPublication: {1, 2}, kindAnswer: {2, 2}, kindSub: {2, 4}, kindLeg: {2, 2}}[kind]
+	if !ok || len(parts) != want[1] {
+		return false, fmt.Errorf("a key of kind %q with %d parts", kind, len(parts))
 	}
-	as, err := addrs(parts[1:], n)
+	as, err := addrs(parts, want[0])
 	if err != nil {
 		return false, err
 	}
 	dom := h.cfg.Directory.Home(as[0])
 	if dom == nil {
-		return false, nil
+		return true, errNotConfigured
 	}
 	sh := h.shard(as[0])
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	pr := sh.presentity(as[0], dom)
-	switch parts[0][0] {
+	defer sh.drop(pr)
+	switch kind {
 	case kindPublication:
-		kept, err = h.loadPublication(sh, pr, parts[2], f)
+		return h.loadPublication(sh, pr, parts[1], f)
 	case kindAnswer:
-		kept, err = pr.loadAnswer(as[1], f)
+		return pr.loadAnswer(as[1], f)
 	case kindSub:
-		if len(parts) != 5 {
-			return false, fmt.Errorf("the key has %d parts", len(parts))
-		}
-		kept, err = h.loadSub(sh, pr.leg(as[1]), parts[3], parts[4], f)
-	case kindLeg:
-		kept, err = h.loadLeg(pr.leg(as[1]), f)
+		return h.loadSub(pr, as[1], parts[2], parts[3], f)
 	default:
-		return false, fmt.Errorf("unknown kind")
+		return h.loadLeg(pr, as[1], f)
 	}
-	if !kept {
-		sh.drop(pr)
-	}
-	return kept, err
 }
 
 func (h *Hub) loadPublication(sh *shard, pr *presentity, id string, f *fields) (bool, error) {
@@ -108,7 +134,7 @@ func (h *Hub) loadPublication(sh *shard, pr *presentity, id string, f *fields) (
 	}
 	p.state = s
 	pr.pubs = append(pr.pubs, p)
-	p.due = sh.schedule(h, nil, jitter(p.expires), func(fx *effects) { h.remove(sh, p, NewChange(), fx) })
+	h.setDue(sh, p, jitter(p.expires))
 	return true, nil
 }
 
@@ -126,20 +152,31 @@ func (pr *presentity) loadAnswer(watcher presence.Addr, f *fields) (bool, error)
 
 // loadSub takes in a subscription. One that has expired meanwhile is kept too,
 // until its port has resumed it and can tell its watcher.
-func (h *Hub) loadSub(sh *shard, l *legEntry, port, id string, f *fields) (bool, error) {
-	s := &sub{leg: l, port: port, id: id, expires: f.time(), data: f.bytes()}
-	l.subs = append(l.subs, s)
-	return true, f.err()
-}
-
-func (h *Hub) loadLeg(l *legEntry, f *fields) (bool, error) {
-	l.verdict.State, l.version, l.data = SubState(f.uint()), f.uint(), f.bytes()
-	raw := f.bytes()
-	if f.err() != nil || l.of.here {
+func (h *Hub) loadSub(pr *presentity, watcher presence.Addr, port, id string, f *fields) (bool, error) {
+	s := &sub{port: port, id: id, expires: f.time(), data: f.bytes()}
+	if f.err() != nil {
 		return false, f.err()
 	}
+	s.leg = pr.leg(watcher)
+	s.leg.subs = append(s.leg.subs, s)
+	return true, nil
+}
+
+func (h *Hub) loadLeg(pr *presentity, watcher presence.Addr, f *fields) (bool, error) {
+	state, version, data, raw := SubState(f.uint()), f.uint(), f.bytes(), f.bytes()
+	if f.err() != nil {
+		return false, f.err()
+	}
+	if pr.here {
+		return false, nil
+	}
+	l := pr.leg(watcher)
+	l.verdict.State, l.version, l.data = state, max(l.version, version), data
+	if len(f.b) > 0 {
+		l.parked, l.verdict.Reason = f.uint() == 1, f.string()
+	}
 	if len(raw) == 0 {
-		return true, nil
+		return true, f.err()
 	}
 	s, err := h.cfg.Codec.Decode(raw)
 	if err != nil {
@@ -147,7 +184,7 @@ func (h *Hub) loadLeg(l *legEntry, f *fields) (bool, error) {
 	}
 	l.view = &View{Presentity: l.of.addr, Version: l.version, State: s, Change: NewChange()}
 	l.digest = h.digestOf(s)
-	return true, nil
+	return true, f.err()
 }
 
 // jitter spreads what was stored to end together by up to a second.
@@ -168,11 +205,7 @@ func (h *Hub) resumeShard(sh *shard, port string, each func(Resumed) *Outbox) {
 	for _, s := range sh.subsOf(port) {
 		v, _ := h.Standing(s.leg.Leg())
 		out := each(Resumed{Leg: s.leg.Leg(), ID: s.id, Expires: s.expires, Verdict: v, Data: s.data})
-		fx := &effects{}
-		sh.mu.Lock()
-		h.resumeSub(sh, s, out, fx)
-		sh.mu.Unlock()
-		h.leave(fx)
+		h.leave(sh, h.section(sh, func(fx *effects) { h.resumeSub(sh, s, out, fx) }))
 	}
 }
 
@@ -194,6 +227,9 @@ func (sh *shard) subsOf(port string) (subs []*sub) {
 
 func (h *Hub) resumeSub(sh *shard, s *sub, out *Outbox, fx *effects) {
 	change := NewChange()
+	if !slices.Contains(s.leg.subs, s) {
+		return
+	}
 	if out == nil {
 		h.end(sh, s, timedOut, change, fx)
 		return
@@ -220,7 +256,7 @@ func (h *Hub) resumeSub(sh *shard, s *sub, out *Outbox, fx *effects) {
 
 // Attached calls each with every foreign leg that is watched and whose home is
 // port, with what Keep stored: for the home port after a restart or
-// reconnect. It marks them as attached. each must not call the hub.
+// reconnect. Parked ones are left out. each must not call the hub.
 func (h *Hub) Attached(port string, each func(leg Leg, v Verdict, s *presence.State, data []byte)) {
 	type one struct {
 		leg  Leg
@@ -238,7 +274,7 @@ func (h *Hub) Attached(port string, each func(leg Leg, v Verdict, s *presence.St
 				continue
 			}
 			for _, l := range pr.legs {
-				if len(l.subs) == 0 {
+				if len(l.subs) == 0 || l.parked {
 					continue
 				}
 				l.attached = true

@@ -28,76 +28,147 @@ func (s *sub) put(it Item) {
 // for a fetch of a foreign presentity whose state is not known yet: its one
 // Item follows when the state arrives, or after FetchPatience. When it
 // returns without error the change is stored. Errors: NotFound (no such
-// presentity or domain), Forbidden (blocked), Internal.
+// presentity or domain), Forbidden (blocked), Busy, Internal; the subscription
+// is as before then.
 func (h *Hub) Watch(ctx context.Context, w WatchRequest) (Verdict, error) {
 	dom := h.cfg.Directory.Home(w.Leg.Presentity)
 	if dom == nil {
 		return Verdict{}, Errorf(NotFound, "no such presentity")
 	}
 	sh := h.shard(w.Leg.Presentity)
-	fx := &effects{}
-	sh.mu.Lock()
-	pr := sh.presentity(w.Leg.Presentity, dom)
-	l := pr.leg(w.Leg.Watcher)
-	v, err := h.watch(sh, l, w, fx)
-	l.dropIfIdle(sh)
-	sh.mu.Unlock()
+	var (
+		v    Verdict
+		undo func(*effects)
+		err  error
+	)
+	fx := h.section(sh, func(fx *effects) {
+		l := sh.presentity(w.Leg.Presentity, dom).leg(w.Leg.Watcher)
+		v, undo, err = h.watch(sh, l, w, fx)
+		l.dropIfIdle(sh)
+	})
+	werr := h.finish(sh, fx)
 	h.log.Debug("watch", "port", w.Port, "watcher", w.Leg.Watcher, "presentity", w.Leg.Presentity,
 		"change", w.Change, "expires", w.Expires, "state", v.State, "reason", v.Reason)
-	if err != nil {
+	switch {
+	case err != nil:
 		return v, err
+	case werr == nil:
+		return v, nil
 	}
-	werr := h.finish(fx)
-	if werr != nil {
-		h.unwatch(w)
-		return Verdict{}, storeError(werr)
+	if undo != nil {
+		h.leave(sh, h.section(sh, undo))
 	}
-	return v, nil
+	return Verdict{}, storeError(werr)
 }
 
-// watch is the critical section of Watch.
-func (h *Hub) watch(sh *shard, l *legEntry, w WatchRequest, fx *effects) (Verdict, error) {
+// watch is the critical section of Watch. undo, a critical section too, takes
+// it back; it may be nil.
+func (h *Hub) watch(sh *shard, l *legEntry, w WatchRequest, fx *effects) (v Verdict, undo func(*effects), err error) {
 	v, view := h.standing(l.of, l)
 	if l.of.here && v.State == Terminated {
-		return v, Errorf(Forbidden, "not authorized for presence")
+		return v, nil, Errorf(Forbidden, "not authorized for presence")
 	}
-	s := l.sub(w.Port, w.ID)
+	s := l.sub(w.Port, w.ID, false)
 	if w.Expires <= 0 {
 		if s == nil {
-			return h.fetch(sh, l, w, v, view, fx), nil
+			v, err = h.fetch(sh, l, w, v, view, fx)
+			return v, nil, err
 		}
 		if w.Outbox != nil {
 			s.outbox = w.Outbox
 		}
-		h.end(sh, s, timedOut, w.Change, fx)
-		return v, nil
+		return v, h.endFor(sh, s, w.Change, fx), nil
 	}
-	if s == nil {
+	fresh := s == nil
+	if fresh {
+		if len(l.subs) >= maxSubscriptions {
+			return Verdict{}, nil, &Error{Kind: Busy, Detail: "too many subscriptions", RetryAfter: time.Minute}
+		}
 		s = &sub{leg: l, port: w.Port, id: w.ID}
 		l.subs = append(l.subs, s)
 	}
+	before := *s
+	s.turn++
 	s.outbox = w.Outbox
 	if w.Data != nil {
 		s.data = w.Data
 	}
-	h.setExpiry(sh, s, w.Expires)
-	h.record(fx, s.record())
+	h.setExpiry(sh, s, endOf(w.Expires))
+	fx.record(s.record())
 	if !l.of.here {
-		v, view = h.follow(l, fx)
+		v, view = h.follow(sh, l, fx)
 	}
 	s.put(Item{View: view, Verdict: v, Mandatory: true, Change: w.Change})
-	return v, nil
+	return v, h.undoWatch(sh, s, before, fresh), nil
 }
 
-// setExpiry makes s end after d.
-func (h *Hub) setExpiry(sh *shard, s *sub, d time.Duration) {
+// undoWatch returns what takes back a start or refresh of s.
+func (h *Hub) undoWatch(sh *shard, s *sub, before sub, fresh bool) func(*effects) {
+	turn := s.turn
+	return func(fx *effects) {
+		l := s.leg
+		i := slices.Index(l.subs, s)
+		if i < 0 || s.turn != turn {
+			return // ended, or asked about again, since
+		}
+		if !fresh {
+			s.outbox, s.data = before.outbox, before.data
+			h.setExpiry(sh, s, before.expires)
+			fx.record(s.record())
+			return
+		}
+		l.subs = slices.Delete(l.subs, i, i+1)
+		sh.cancel(s.due)
+		fx.record(s.gone())
+		h.idle(sh, l, fx)
+		l.dropIfIdle(sh)
+	}
+}
+
+// endFor ends s for its watcher, and returns what takes that back.
+func (h *Hub) endFor(sh *shard, s *sub, change ChangeID, fx *effects) (undo func(*effects)) {
+	old := *s.leg
+	h.end(sh, s, timedOut, change, fx)
+	return func(fx *effects) {
+		dom := h.cfg.Directory.Home(old.of.addr)
+		if dom == nil {
+			return
+		}
+		l := sh.presentity(old.of.addr, dom).leg(old.watcher)
+		if l.sub(s.port, s.id, false) != nil {
+			return // started again since
+		}
+		s.leg = l
+		l.subs = append(l.subs, s)
+		h.setExpiry(sh, s, s.expires)
+		fx.record(s.record())
+		v, view := h.standing(l.of, l)
+		if !l.of.here {
+			if l.verdict.State == NoState {
+				l.verdict = old.verdict
+			}
+			v, view = h.follow(sh, l, fx)
+		}
+		s.put(Item{View: view, Verdict: v, Mandatory: true, Change: change})
+	}
+}
+
+// endOf is when a subscription of length d ends: zero for never.
+func endOf(d time.Duration) time.Time {
 	if d == Forever {
-		s.expires = time.Time{}
+		return time.Time{}
+	}
+	return time.Now().Add(d)
+}
+
+// setExpiry makes s end at t, zero for never.
+func (h *Hub) setExpiry(sh *shard, s *sub, t time.Time) {
+	s.expires = t
+	if t.IsZero() {
 		sh.cancel(s.due)
 		return
 	}
-	s.expires = time.Now().Add(d)
-	s.due = sh.schedule(h, s.due, s.expires, func(fx *effects) { h.end(sh, s, timedOut, NewChange(), fx) })
+	s.due = sh.schedule(h, s.due, t, func(fx *effects) { h.end(sh, s, timedOut, NewChange(), fx) })
 }
 
 // end ends s with a last item: the current state for a homed presentity, a
@@ -119,16 +190,21 @@ func (h *Hub) end(sh *shard, s *sub, why Verdict, change ChangeID, fx *effects) 
 	}
 	why.Hidden = v.Hidden
 	s.put(Item{View: view, Verdict: why, Mandatory: true, Final: true, Change: change})
-	if !s.fetch {
-		h.record(fx, s.gone())
-	}
-	h.idle(l, fx)
+	fx.record(s.gone())
+	h.idle(sh, l, fx)
 	l.dropIfIdle(sh)
 }
 
 // fetch answers once: at once when the state can be known at once.
-func (h *Hub) fetch(sh *shard, l *legEntry, w WatchRequest, v Verdict, view *View, fx *effects) Verdict {
-	s := &sub{leg: l, port: w.Port, id: w.ID, outbox: w.Outbox, fetch: true}
+func (h *Hub) fetch(sh *shard, l *legEntry, w WatchRequest, v Verdict, view *View, fx *effects) (Verdict, error) {
+	s := l.sub(w.Port, w.ID, true)
+	if s != nil {
+		// The same question again, such as the probe of another resource: both
+		// get the one answer.
+		s.outbox = w.Outbox
+		return Verdict{State: Pending}, nil
+	}
+	s = &sub{leg: l, port: w.Port, id: w.ID, outbox: w.Outbox, fetch: true}
 	if l.of.here || v.State == Active && l.attached && view != nil {
 		if v.State != Active {
 			view = nil
@@ -136,16 +212,19 @@ func (h *Hub) fetch(sh *shard, l *legEntry, w WatchRequest, v Verdict, view *Vie
 		last := timedOut
 		last.Hidden = v.Hidden
 		s.put(Item{View: view, Verdict: last, Mandatory: true, Final: true, Change: w.Change})
-		return v
+		return v, nil
+	}
+	if len(l.subs) >= maxSubscriptions {
+		return Verdict{}, &Error{Kind: Busy, Detail: "too many questions", RetryAfter: time.Minute}
 	}
 	l.subs = append(l.subs, s)
-	s.due = sh.schedule(h, nil, time.Now().Add(FetchPatience), func(fx *effects) { h.answerFetch(sh, s, nil, w.Change, fx) })
-	fx.attach = append(fx.attach, attachment{l.Leg(), Fetch})
-	return Verdict{State: Pending}
+	s.due = sh.schedule(h, nil, time.Now().Add(FetchPatience), func(fx *effects) { h.answerFetch(sh, s, nil, timedOut, w.Change, fx) })
+	sh.attach(l.Leg(), Fetch, fx)
+	return Verdict{State: Pending}, nil
 }
 
 // answerFetch ends a waiting fetch with what is known.
-func (h *Hub) answerFetch(sh *shard, s *sub, view *View, change ChangeID, fx *effects) {
+func (h *Hub) answerFetch(sh *shard, s *sub, view *View, v Verdict, change ChangeID, fx *effects) {
 	l := s.leg
 	i := slices.Index(l.subs, s)
 	if i < 0 {
@@ -153,33 +232,14 @@ func (h *Hub) answerFetch(sh *shard, s *sub, view *View, change ChangeID, fx *ef
 	}
 	l.subs = slices.Delete(l.subs, i, i+1)
 	sh.cancel(s.due)
-	s.put(Item{View: view, Verdict: timedOut, Mandatory: true, Final: true, Change: change})
-	h.idle(l, fx)
+	s.put(Item{View: view, Verdict: v, Mandatory: true, Final: true, Change: change})
+	h.idle(sh, l, fx)
 	l.dropIfIdle(sh)
-}
-
-// unwatch takes back a Watch that could not be stored.
-func (h *Hub) unwatch(w WatchRequest) {
-	sh := h.shard(w.Leg.Presentity)
-	fx := &effects{}
-	sh.mu.Lock()
-	if pr := sh.presentities[w.Leg.Presentity]; pr != nil {
-		if l := pr.legs[w.Leg.Watcher]; l != nil {
-			if s := l.sub(w.Port, w.ID); s != nil {
-				l.subs = slices.DeleteFunc(l.subs, func(x *sub) bool { return x == s })
-				sh.cancel(s.due)
-				h.idle(l, fx)
-				l.dropIfIdle(sh)
-			}
-		}
-	}
-	sh.mu.Unlock()
-	h.tell(fx)
 }
 
 // dropIfIdle forgets a leg that nothing is left of.
 func (l *legEntry) dropIfIdle(sh *shard) {
-	if len(l.subs) > 0 || !l.of.here && (l.verdict.State == Active || l.verdict.State == Pending) {
+	if len(l.subs) > 0 || !l.of.here && l.verdict.State != NoState {
 		return
 	}
 	delete(l.of.legs, l.watcher)
@@ -218,64 +278,6 @@ func (pr *presentity) handling(watcher presence.Addr) policy.SubHandling {
 		return a
 	}
 	return pr.deflt
-}
-
-// Authorize stores the presentity's answer to a watcher, for ever, and
-// re-decides his live subscriptions. The presentity must be homed here. It
-// may be given before the watcher has asked.
-func (h *Hub) Authorize(ctx context.Context, leg Leg, answer policy.SubHandling, change ChangeID) error {
-	dom := h.cfg.Directory.Home(leg.Presentity)
-	if dom == nil || !dom.Here {
-		return Errorf(NotFound, "no such presentity here")
-	}
-	sh := h.shard(leg.Presentity)
-	fx := &effects{}
-	sh.mu.Lock()
-	pr := sh.presentity(leg.Presentity, dom)
-	if pr.answers == nil {
-		pr.answers = map[presence.Addr]policy.SubHandling{}
-	}
-	pr.answers[leg.Watcher] = answer
-	h.record(fx, answerRecord(leg, answer))
-	if l := pr.legs[leg.Watcher]; l != nil {
-		h.redecide(sh, l, change, fx)
-	}
-	sh.mu.Unlock()
-	h.log.Debug("authorize", "watcher", leg.Watcher, "presentity", leg.Presentity, "change", change, "answer", answer)
-	err := h.finish(fx)
-	if err != nil {
-		return storeError(err)
-	}
-	return nil
-}
-
-// redecide tells the subscriptions of l how they stand now.
-func (h *Hub) redecide(sh *shard, l *legEntry, change ChangeID, fx *effects) {
-	v, view := h.standing(l.of, l)
-	if v.State == Terminated {
-		for _, s := range slices.Clone(l.subs) {
-			h.end(sh, s, v, change, fx)
-		}
-		return
-	}
-	for _, s := range l.subs {
-		s.put(Item{View: view, Verdict: v, Mandatory: true, Change: change})
-	}
-}
-
-// Reauthorize re-decides every live subscription of a homed presentity, after
-// its rules have changed.
-func (h *Hub) Reauthorize(a presence.Addr, change ChangeID) {
-	sh := h.shard(a)
-	fx := &effects{}
-	sh.mu.Lock()
-	if pr := sh.presentities[a]; pr != nil && pr.here {
-		for _, l := range pr.legs {
-			h.redecide(sh, l, change, fx)
-		}
-	}
-	sh.mu.Unlock()
-	h.leave(fx)
 }
 
 // Standing returns how leg stands, and the View that its watcher may see now

@@ -5,7 +5,11 @@
 // its domain are all the rules there are.
 package policy
 
-import "github.com/porchlight-im/porchlight/mapping/presence"
+import (
+	"strings"
+
+	"github.com/porchlight-im/porchlight/mapping/presence"
+)
 
 // SubHandling is what a rule says of a watcher (RFC 5025 §3.2.1), in rising
 // order of permission, so that the strongest of several is their maximum.
@@ -50,8 +54,27 @@ func Apply(class Class, a presence.Addr, s *presence.State) *presence.State {
 	case PoliteBlock:
 		// One closed tuple that looks like any other, and never changes.
 		return &presence.State{Services: []presence.Service{{
-			ID: "t1", Basic: presence.Closed, Contact: &presence.Contact{URI: a.String()},
+			ID: "t1", Basic: presence.Closed, Contact: &presence.Contact{URI: uri(a)},
 		}}}
 	}
 	return nil
+}
+
+// uri writes a as a URI: whatever is not unreserved in the user part becomes
+// %hexhex (RFC 3986 §2.1).
+func uri(a presence.Addr) string {
+	const hex = "0123456789ABCDEF"
+	var b strings.Builder
+	b.WriteString(a.Scheme.String() + ":")
+	for _, c := range []byte(a.User) {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.IndexByte("-_.!~*'()+", c) >= 0 {
+			b.WriteByte(c)
+			continue
+		}
+		b.WriteByte('%')
+		b.WriteByte(hex[c>>4])
+		b.WriteByte(hex[c&15])
+	}
+	b.WriteString("@" + a.Host)
+	return b.String()
 }
