@@ -33,7 +33,7 @@ class Client(slixmpp.ClientXMPP):
         await self.get_roster()
         emit(ev="started", jid=self.boundjid.full)
 
-    def stanza(self, st):
+    def came(self, st):
         x = st.xml
         ev = dict(ev=x.tag.split("}")[1], xml=ET.tostring(x, encoding="unicode"))
         for a in ("from", "to", "type", "id"):
