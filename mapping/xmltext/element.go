@@ -1,10 +1,8 @@
 package xmltext
 
-import "bytes"
-
 // Each calls f at the start tag of each child of the current element, and
 // returns behind the end tag. f must consume the child: by Each, Content, Raw
-// or Skip.
+// or Skip. Text between the children is passed over.
 func (s *Scanner) Each(f func() error) error {
 	for {
 		kind, err := s.Next()
@@ -25,101 +23,136 @@ func (s *Scanner) Each(f func() error) error {
 
 // Skip passes over the rest of the current element.
 func (s *Scanner) Skip() error {
-	return s.Each(s.Skip)
+	for depth := len(s.stack); len(s.stack) >= depth; {
+		_, err := s.Next()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Content returns the text of the current element and passes over it. The
 // text of child elements does not count.
 func (s *Scanner) Content() (string, error) {
-	var one []byte
-	var more []byte
-	for {
+	b, _, err := s.ContentBytes()
+	return string(b), err
+}
+
+// ContentBytes is Content without a copy: the text is valid until the next
+// call. children tells whether there were child elements.
+func (s *Scanner) ContentBytes() (text []byte, children bool, err error) {
+	s.acc = s.acc[:0]
+	for parts := 0; ; {
 		kind, err := s.Next()
 		if err != nil {
-			return "", err
+			return nil, false, err
 		}
 		switch kind {
 		case Text:
-			if one == nil {
-				one = s.Text
-			} else {
-				if more == nil {
-					more = append(more, one...)
-				}
-				more = append(more, s.Text...)
+			// Only a text that does not go on may stay where it is.
+			if parts == 0 && s.atEndTag() {
+				text = s.Text
+				continue
 			}
+			s.acc = append(s.acc, s.Text...)
+			text = s.acc
+			parts++
 		case Start:
+			children = true
 			err = s.Skip()
 			if err != nil {
-				return "", err
+				return nil, false, err
 			}
-		case End, EOF:
-			if more != nil {
-				return string(more), nil
-			}
-			return string(one), nil
+		default:
+			return text, children, nil
 		}
 	}
 }
 
-// usage collects the outer namespace declarations that an element uses.
-type usage struct {
-	depth int // of the element
-	outer []binding
-}
-
-func (u *usage) note(b binding) {
-	if u == nil || b.depth >= u.depth {
-		return
-	}
-	for _, o := range u.outer {
-		if bytes.Equal(o.prefix, b.prefix) {
-			return
-		}
-	}
-	u.outer = append(u.outer, b)
+// atEndTag reports whether an end tag comes next.
+func (s *Scanner) atEndTag() bool {
+	return s.pos+1 < len(s.b) && s.b[s.pos] == '<' && s.b[s.pos+1] == '/'
 }
 
 // Raw returns the current element, whose start tag has just been read, as it
 // stands, and passes over it. It is self-contained: namespace declarations
-// outside it that it uses are written into its start tag, the default
-// namespace's also when there is none.
+// outside it that it uses, in names or in xsi:type, are written into its start
+// tag; the default namespace's also when there is none, so that the element
+// means the same wherever it is put.
 func (s *Scanner) Raw() (string, error) {
-	begin := s.begin
-	u := &usage{depth: s.depth}
-	nameEnd := begin + 1 + len(s.stack[s.depth-1])
-	s.used = u
-	s.renote()
-	err := s.Skip()
-	s.used = nil
-	if err != nil {
-		return "", err
-	}
-	src := s.b[begin:s.pos]
-	if len(u.outer) == 0 {
-		return string(src), nil
-	}
-	out := make([]byte, 0, len(src)+64*len(u.outer))
-	out = append(out, s.b[begin:nameEnd]...)
-	for _, o := range u.outer {
-		out = append(out, " xmlns"...)
-		if len(o.prefix) > 0 {
-			out = append(out, ':')
-			out = append(out, o.prefix...)
-		}
-		out = append(out, '=', '"')
-		out = AppendAttr(out, string(o.uri))
-		out = append(out, '"')
-	}
-	return string(append(out, s.b[nameEnd:s.pos]...)), nil
+	b, err := s.AppendRaw(nil)
+	return string(b), err
 }
 
-// renote resolves the current start tag's prefixes again, for usage.
-func (s *Scanner) renote() {
-	s.resolve(s.prefix)
-	for i := range s.Attrs {
-		if len(s.Attrs[i].prefix) > 0 {
-			s.resolve(s.Attrs[i].prefix)
+// AppendRaw is Raw, appended to dst.
+func (s *Scanner) AppendRaw(dst []byte) ([]byte, error) {
+	outer := s.stack[len(s.stack)-1].ns
+	for i := range s.ns[:outer] {
+		s.ns[i].used = false
+	}
+	begin, m := s.begin, s.Mark()
+	s.raw, s.bare = outer+1, false
+	s.Rewind(m) // to see what its own start tag uses
+	nameEnd := begin + 1 + len(s.stack[len(s.stack)-1].name)
+	err := s.skipRaw()
+	s.raw = 0
+	if err != nil {
+		return dst, err
+	}
+	dst = append(dst, s.b[begin:nameEnd]...)
+	if s.bare {
+		dst = append(dst, ` xmlns=""`...)
+	}
+	for i := range s.ns[:outer] {
+		if s.ns[i].used {
+			dst = appendBinding(dst, &s.ns[i])
 		}
 	}
+	return append(dst, s.b[nameEnd:s.pos]...), nil
+}
+
+// skipRaw is Skip that looks for names in the values of xsi:type.
+func (s *Scanner) skipRaw() error {
+	const xsi = "http://www.w3.org/2001/XMLSchema-instance"
+	for depth, kind := len(s.stack), Start; ; {
+		if kind == Start {
+			for i := range s.Attrs {
+				a := &s.Attrs[i]
+				if string(a.Local) == "type" && string(a.Space) == xsi {
+					s.useQName(a.Value)
+				}
+			}
+		}
+		if len(s.stack) < depth {
+			return nil
+		}
+		var err error
+		kind, err = s.Next()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// useQName notes that the prefix of a qualified name in a value is used.
+func (s *Scanner) useQName(v []byte) {
+	v = v[notSpace(v):]
+	for i, c := range v {
+		if c == ':' {
+			s.resolve(v[:i], false)
+			return
+		}
+	}
+}
+
+func appendBinding(dst []byte, b *binding) []byte {
+	dst = append(dst, " xmlns"...)
+	if len(b.prefix) > 0 {
+		dst = append(dst, ':')
+		dst = append(dst, b.prefix...)
+	}
+	dst = append(dst, '=', '"')
+	dst = AppendAttr(dst, string(b.uri))
+	return append(dst, '"')
 }

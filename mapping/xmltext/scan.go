@@ -1,26 +1,6 @@
-// Package xmltext reads and writes the XML of everything hot: presence
-// documents and stanzas.
-//
-// The Scanner is a strict pull scanner over one whole document in memory. It
-// accepts what XML 1.0 and Namespaces in XML call well-formed, in UTF-8, less
-// document type declarations, which are refused, and with limits on depth and
-// attributes. It takes time linear in the size of the document, and neither
-// copies nor converts what it need not. A caller that does not know an element
-// takes it as it stands, made self-contained, with Raw.
-//
-//	var s xmltext.Scanner
-//	s.Reset(document)
-//	for {
-//		kind, err := s.Next()
-//		…
-//	}
 package xmltext
 
-import (
-	"bytes"
-	"fmt"
-	"unicode/utf8"
-)
+import "bytes"
 
 // Kind is the kind of a token.
 type Kind uint8
@@ -29,182 +9,197 @@ type Kind uint8
 const (
 	EOF   Kind = iota
 	Start      // a start tag: Space, Local and Attrs are set
-	End        // an end tag, also of an empty-element tag
-	Text       // character data or a CDATA section: Text is set
+	End        // an end tag: Space and Local are set; also of an empty-element tag
+	Text       // character data or a CDATA section, perhaps in parts: Text is set
 )
 
-// Limits of every document.
+// Limits of every document, above which an Error has TooLarge set. They keep
+// time and memory linear in the size of the document; the size itself is the
+// caller's to limit.
 const (
-	MaxDepth = 100
-	MaxAttrs = 100 // in one start tag, namespace declarations included
+	MaxDepth    = 100  // elements in each other
+	MaxAttrs    = 100  // in one start tag, namespace declarations included
+	MaxBindings = 200  // namespace declarations in scope
+	MaxSpace    = 1024 // bytes of a namespace name
 )
 
 // NS is the namespace of the prefix xml.
 const NS = "http://www.w3.org/XML/1998/namespace"
 
-// Error says what is wrong with a document, and where. Lines and columns (in
-// bytes) count from 1.
-type Error struct {
-	Line, Col int
-	Msg       string
-	// TooLarge: the document is above a limit, not against the rules.
-	TooLarge bool
-}
-
-func (e *Error) Error() string { return fmt.Sprintf("line %d:%d: %s", e.Line, e.Col, e.Msg) }
+// xmlnsNS is the namespace of the prefix xmlns, which nothing may be bound to.
+const xmlnsNS = "http://www.w3.org/2000/xmlns/"
 
 // Attr is an attribute that is no namespace declaration.
 type Attr struct {
-	Space, Local, Value []byte
-	prefix              []byte
-	at                  int
+	Space, Local, Value []byte // Value with references undone and white space normalised
+	// SpaceID is the number of Space in the Scanner's Spaces, or 0.
+	SpaceID    int
+	prefix     []byte
+	begin, end int
 }
+
+// Span returns where the attribute stands in the document: from the first byte
+// of its name to behind the closing quote.
+func (a *Attr) Span() (begin, end int) { return a.begin, a.end }
+
+// Binding is a namespace declaration: Prefix is "" for the default namespace.
+type Binding struct{ Prefix, Space string }
 
 // binding is a namespace declaration in scope.
 type binding struct {
 	prefix, uri []byte
-	depth       int
+	id          int
+	used        bool // by the element that Raw reads
+}
+
+// open is an element whose end has not come.
+type open struct {
+	name   []byte // as written
+	space  []byte
+	id     int
+	prefix int // length of the prefix and its colon
+	ns     int // how many bindings there were before its own
 }
 
 // Scanner reads one document after the other. The zero Scanner is ready for
-// Reset. The slices it hands out are valid until the next call.
+// Reset. What it hands out in its fields is valid until the next call, and not
+// to be changed. After an error it must be Reset.
 type Scanner struct {
+	// Spaces numbers, from 1, the namespaces that the caller wants to tell
+	// apart by SpaceID. It is kept over Reset.
+	Spaces map[string]int
+
 	Space, Local []byte
+	SpaceID      int // the number of Space in Spaces, 0 when it has none
 	Attrs        []Attr
 	Text         []byte
 
 	b          []byte
-	pos        int
-	begin      int // of the token
-	depth      int
-	stack      [][]byte // open elements' names
+	pos        int // of what is not yet read
+	begin, end int // of the token
+	stack      []open
 	ns         []binding
+	buf        []byte // of the values that are not as they stand in b
+	acc        []byte // of texts that come in parts
 	selfClosed bool
 	rootSeen   bool
 	checked    bool
-	used       *usage // set while Raw reads
-	prefix     []byte
+	raw        int  // while Raw reads: the number of bindings outside, plus 1
+	bare       bool // while Raw reads: an element is in no namespace, by no declaration
+	next       struct{ amp, cr, close int }
 }
 
 // Reset begins the document b, which the caller must not change meanwhile.
 func (s *Scanner) Reset(b []byte) {
-	*s = Scanner{b: b, stack: s.stack[:0], ns: s.ns[:0], Attrs: s.Attrs[:0]}
+	*s = Scanner{
+		Spaces: s.Spaces, Attrs: s.Attrs[:0], b: b,
+		stack: s.stack[:0], ns: s.ns[:0], buf: s.buf[:0], acc: s.acc[:0],
+	}
+	s.next.amp, s.next.cr, s.next.close = -1, -1, -1
 }
 
-// Depth is the number of elements that are open.
-func (s *Scanner) Depth() int { return s.depth }
+// ResetIn begins b, an element that stands where the namespace declarations of
+// scope are in force, such as a stanza in a stream.
+func (s *Scanner) ResetIn(b []byte, scope []Binding) {
+	s.Reset(b)
+	for _, x := range scope {
+		s.ns = append(s.ns, binding{prefix: []byte(x.Prefix), uri: []byte(x.Space), id: s.Spaces[x.Space]})
+	}
+}
+
+// Bindings returns the namespace declarations in force at the current token,
+// without those that others hide.
+func (s *Scanner) Bindings() []Binding {
+	var out []Binding
+	for i := range s.ns {
+		if j := s.binding(s.ns[i].prefix); j == i {
+			out = append(out, Binding{string(s.ns[i].prefix), string(s.ns[i].uri)})
+		}
+	}
+	return out
+}
+
+// Depth is the number of elements that are open: 1 after the root's start tag.
+func (s *Scanner) Depth() int { return len(s.stack) }
+
+// Span returns where the current token stands in the document. The end of an
+// empty-element tag has no length, and stands behind the tag.
+func (s *Scanner) Span() (begin, end int) { return s.begin, s.end }
 
 // Mark is a start tag to come back to.
-type Mark struct{ s Scanner }
+type Mark struct{ begin, depth int }
 
 // Mark remembers the start tag that has just been read.
-func (s *Scanner) Mark() Mark { return Mark{*s} }
+func (s *Scanner) Mark() Mark { return Mark{s.begin, len(s.stack)} }
 
 // Rewind goes back to behind the start tag of m, which must be of the element
 // that has just ended, or of one that is still open.
 func (s *Scanner) Rewind(m Mark) {
-	*s = m.s
-	s.stack = s.stack[:s.depth]
-	s.selfClosed = false
-	s.pop()
-	s.pos = s.begin
+	for len(s.stack) >= m.depth {
+		s.pop()
+	}
+	s.selfClosed, s.rootSeen = false, len(s.stack) > 0
+	s.begin, s.pos = m.begin, m.begin
+	s.next.amp, s.next.cr, s.next.close = -1, -1, -1
 	s.startTag() // it has been read before, without a fault
 }
 
-// Next returns the next token. After the root's end tag comes EOF.
+// Next returns the next token. After the root's end tag comes EOF, for good.
 func (s *Scanner) Next() (Kind, error) {
+	if s.selfClosed {
+		s.selfClosed = false
+		s.begin = s.pos
+		s.pop()
+		return End, nil
+	}
 	if !s.checked {
 		err := s.check()
 		if err != nil {
 			return EOF, err
 		}
 	}
-	if s.selfClosed {
-		s.selfClosed = false
-		s.pop()
-		return End, nil
-	}
-	for {
-		if s.pos >= len(s.b) {
-			return s.end()
-		}
+	for s.pos < len(s.b) {
+		var kind Kind
+		var err error
 		s.begin = s.pos
-		if s.b[s.pos] != '<' {
-			kind, err := s.text()
-			if kind != EOF || err != nil {
-				return kind, err
-			}
-			continue
+		switch {
+		case s.b[s.pos] != '<':
+			kind, err = s.text()
+		case s.pos+1 == len(s.b):
+			return EOF, s.fail(s.pos, "the document ends in a tag")
+		default:
+			kind, err = s.markup(s.b[s.pos+1])
 		}
-		kind, err := s.markup()
-		if kind != EOF || err != nil {
-			return kind, err
+		if err != nil {
+			return EOF, err
+		}
+		if kind != EOF {
+			s.end = s.pos
+			return kind, nil
 		}
 	}
-}
-
-// end is called at the end of the input.
-func (s *Scanner) end() (Kind, error) {
+	s.begin, s.end = len(s.b), len(s.b)
 	switch {
-	case s.depth > 0:
-		return EOF, s.fail(s.pos, "the document ends inside <%s>", s.stack[s.depth-1])
+	case len(s.stack) > 0:
+		return EOF, s.fail(s.pos, "the document ends inside <%s>", s.stack[len(s.stack)-1].name)
 	case !s.rootSeen:
-		return EOF, s.fail(s.pos, "the document is empty")
+		return EOF, s.fail(s.pos, "the document has no root element")
 	}
 	return EOF, nil
 }
 
-// check looks at the whole input once: UTF-8, XML characters, and the XML
-// declaration.
-func (s *Scanner) check() error {
-	s.checked = true
-	if bytes.HasPrefix(s.b, []byte("\xef\xbb\xbf")) {
-		s.pos = 3
+// markup reads what begins with '<' and c. EOF without an error means that it
+// was passed over.
+func (s *Scanner) markup(c byte) (Kind, error) {
+	switch c {
+	case '/':
+		return End, s.endTag()
+	case '?':
+		return EOF, s.instruction()
+	case '!':
+		return s.declared()
 	}
-	for i, c := range s.b {
-		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' {
-			return s.fail(i, "control character %#02x", c)
-		}
-		if c == 0xef && bytes.HasPrefix(s.b[i+1:], []byte{0xbf, 0xbe}) || c == 0xef && bytes.HasPrefix(s.b[i+1:], []byte{0xbf, 0xbf}) {
-			return s.fail(i, "a noncharacter")
-		}
-	}
-	if !utf8.Valid(s.b) {
-		return s.fail(invalidAt(s.b), "not UTF-8")
-	}
-	return s.declaration()
-}
-
-func invalidAt(b []byte) int {
-	for i := 0; i < len(b); {
-		r, n := utf8.DecodeRune(b[i:])
-		if r == utf8.RuneError && n == 1 {
-			return i
-		}
-		i += n
-	}
-	return len(b)
-}
-
-// declaration passes over <?xml … ?> and refuses encodings other than UTF-8.
-func (s *Scanner) declaration() error {
-	r := s.b[s.pos:]
-	if !bytes.HasPrefix(r, []byte("<?xml")) || len(r) < 6 || !isSpace(r[5]) {
-		return nil
-	}
-	i := bytes.Index(r, []byte("?>"))
-	if i < 0 {
-		return s.fail(s.pos, "the XML declaration does not end")
-	}
-	decl := bytes.ToLower(r[5:i])
-	if e := bytes.Index(decl, []byte("encoding")); e >= 0 {
-		v := bytes.Trim(decl[e+len("encoding"):], " \t\r\n=")
-		if len(v) < 7 || !bytes.HasPrefix(v[1:], []byte("utf-8")) && !bytes.HasPrefix(v[1:], []byte("us-ascii")) {
-			return s.fail(s.pos, "the encoding is not UTF-8")
-		}
-	}
-	s.pos += i + 2
-	return nil
+	return Start, s.startTag()
 }
 
 // text reads character data. Outside the root only white space may stand.
@@ -213,131 +208,90 @@ func (s *Scanner) text() (Kind, error) {
 	if i < 0 {
 		i = len(s.b) - s.pos
 	}
-	t := s.b[s.pos : s.pos+i]
+	begin := s.pos
 	s.pos += i
-	if s.depth == 0 {
-		if len(bytes.Trim(t, " \t\r\n")) > 0 {
-			return EOF, s.fail(s.begin, "text outside the root element")
+	t := s.b[begin:s.pos]
+	if len(s.stack) == 0 {
+		if i := notSpace(t); i < len(t) {
+			return EOF, s.fail(begin+i, "text outside the root element")
 		}
 		return EOF, nil
 	}
-	if bytes.Contains(t, []byte("]]>")) {
-		return EOF, s.fail(s.begin, "]]> in text")
+	if s.ahead(&s.next.close, "]]>") {
+		return EOF, s.fail(s.next.close, "]]> in text")
+	}
+	// Both must look: each keeps its own place.
+	amp, cr := s.ahead(&s.next.amp, "&"), s.ahead(&s.next.cr, "\r")
+	if !amp && !cr {
+		s.Text = t
+		return Text, nil
 	}
 	var err error
-	s.Text, err = s.unescape(t, s.begin, false)
+	s.buf = s.buf[:0]
+	s.Text, err = s.unescape(t, begin, false)
 	return Text, err
 }
 
-// markup reads what begins with '<'. EOF without an error means that it was
-// passed over.
-func (s *Scanner) markup() (Kind, error) {
-	r := s.b[s.pos:]
-	if len(r) < 2 {
-		return EOF, s.fail(s.pos, "the document ends in a tag")
+// ahead reports whether what stands in the document between the beginning of
+// the token and pos. next is where it stands next, so that the document is
+// searched once.
+func (s *Scanner) ahead(next *int, what string) bool {
+	if *next < s.begin {
+		var i int
+		if len(what) == 1 {
+			i = bytes.IndexByte(s.b[s.begin:], what[0])
+		} else {
+			i = bytes.Index(s.b[s.begin:], []byte(what))
+		}
+		*next = len(s.b)
+		if i >= 0 {
+			*next = s.begin + i
+		}
 	}
-	switch r[1] {
-	case '/':
-		return s.endTag()
-	case '?':
-		return EOF, s.instruction(r)
-	case '!':
-		return s.declared(r)
-	}
-	return s.startTag()
+	return *next < s.pos
 }
 
-func (s *Scanner) instruction(r []byte) error {
-	i := bytes.Index(r, []byte("?>"))
-	if i < 0 {
-		return s.fail(s.pos, "a processing instruction does not end")
+func notSpace(b []byte) int {
+	for i, c := range b {
+		if class[c]&space == 0 {
+			return i
+		}
 	}
-	at := s.pos
+	return len(b)
+}
+
+// endTag reads an end tag.
+func (s *Scanner) endTag() error {
+	if len(s.stack) == 0 {
+		return s.fail(s.pos, "an end tag without a start tag")
+	}
+	name := s.stack[len(s.stack)-1].name
 	s.pos += 2
-	target, err := s.name()
+	if n := s.pos + len(name); n < len(s.b) && s.b[n] == '>' && string(s.b[s.pos:n]) == string(name) {
+		s.pos = n + 1
+		s.pop()
+		return nil
+	}
+	got, _, err := s.name()
 	if err != nil {
 		return err
 	}
-	if bytes.EqualFold(target, []byte("xml")) {
-		return s.fail(at, "an XML declaration that is not at the beginning")
-	}
-	if c := s.b[s.pos]; !isSpace(c) && c != '?' {
-		return s.fail(s.pos, "no space behind the target of a processing instruction")
-	}
-	s.pos = at + i + 2
-	return nil
-}
-
-// declared reads what begins with "<!".
-func (s *Scanner) declared(r []byte) (Kind, error) {
-	switch {
-	case bytes.HasPrefix(r, []byte("<!--")):
-		i := bytes.Index(r[4:], []byte("--"))
-		if i < 0 || len(r) < i+7 || r[i+6] != '>' {
-			return EOF, s.fail(s.pos, "a comment that does not end, or has -- in it")
-		}
-		s.pos += i + 7
-		return EOF, nil
-	case bytes.HasPrefix(r, []byte("<![CDATA[")):
-		i := bytes.Index(r, []byte("]]>"))
-		if i < 0 || s.depth == 0 {
-			return EOF, s.fail(s.pos, "a CDATA section that does not end, or stands outside the root")
-		}
-		s.Text = normalLines(r[9:i])
-		s.pos += i + 3
-		return Text, nil
-	}
-	return EOF, s.fail(s.pos, "a document type declaration, which is refused")
-}
-
-func (s *Scanner) endTag() (Kind, error) {
-	s.pos += 2
-	n, err := s.name()
-	if err != nil {
-		return EOF, err
-	}
 	s.space()
 	if s.pos >= len(s.b) || s.b[s.pos] != '>' {
-		return EOF, s.fail(s.pos, "the end tag </%s does not end", n)
+		return s.fail(s.pos, "the end tag </%s does not end", got)
 	}
-	if s.depth == 0 || !bytes.Equal(n, s.stack[s.depth-1]) {
-		return EOF, s.fail(s.begin, "the end tag </%s> matches no start tag", n)
+	if string(got) != string(name) {
+		return s.fail(s.begin, "the end tag </%s> does not match <%s>", got, name)
 	}
 	s.pos++
 	s.pop()
-	return End, nil
+	return nil
 }
 
 // pop closes the innermost element.
 func (s *Scanner) pop() {
-	for len(s.ns) > 0 && s.ns[len(s.ns)-1].depth == s.depth {
-		s.ns = s.ns[:len(s.ns)-1]
-	}
-	s.depth--
-	s.stack = s.stack[:s.depth]
+	o := &s.stack[len(s.stack)-1]
+	s.Space, s.SpaceID, s.Local = o.space, o.id, o.name[o.prefix:]
+	s.ns = s.ns[:o.ns]
+	s.stack = s.stack[:len(s.stack)-1]
 }
-
-func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
-
-// space passes over white space and reports whether there was some.
-func (s *Scanner) space() bool {
-	i := s.pos
-	for i < len(s.b) && isSpace(s.b[i]) {
-		i++
-	}
-	moved := i > s.pos
-	s.pos = i
-	return moved
-}
-
-// fail returns an Error for offset at.
-func (s *Scanner) fail(at int, format string, args ...any) *Error {
-	at = min(at, len(s.b))
-	line := 1 + bytes.Count(s.b[:at], []byte("\n"))
-	col := at - bytes.LastIndexByte(s.b[:at], '\n')
-	return &Error{Line: line, Col: col, Msg: fmt.Sprintf(format, args...)}
-}
-
-// Fail returns an Error at the current token, for callers that find a fault
-// in what it says.
-func (s *Scanner) Fail(format string, args ...any) *Error { return s.fail(s.begin, format, args...) }

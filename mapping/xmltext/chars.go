@@ -1,0 +1,241 @@
+package xmltext
+
+import (
+	"bytes"
+	"encoding/binary"
+	"unicode/utf8"
+)
+
+// The classes of bytes. Those of names are of ASCII; bytes from 0x80 are of
+// both, and looked at more closely.
+const (
+	nameStart = 1 << iota // may begin a name
+	nameLater             // may stand in a name
+	space                 // XML 1.0 §2.3 S
+	special               // must be looked at in an attribute value
+	control               // may not stand in a document
+)
+
+var class [256]uint8
+
+func init() {
+	for c := range class {
+		b := byte(c)
+		switch {
+		case b >= 0x80, b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b == '_', b == ':':
+			class[c] = nameStart | nameLater
+		case b >= '0' && b <= '9', b == '-', b == '.':
+			class[c] = nameLater
+		case b == ' ':
+			class[c] = space
+		case b == '\t', b == '\n', b == '\r':
+			class[c] = space | special
+		case b == '&', b == '<':
+			class[c] = special
+		case b < 0x20:
+			class[c] = control
+		}
+	}
+}
+
+// badChar returns the offset of the first byte that begins no XML character in
+// UTF-8 (XML 1.0 §2.2), or -1.
+func badChar(b []byte) int {
+	const each = 0x0101010101010101
+	for i := 0; i < len(b); {
+		// Eight printable ASCII bytes at a time.
+		for len(b)-i >= 8 {
+			x := binary.LittleEndian.Uint64(b[i:])
+			if ((x-each*0x20)&^x|x)&(each*0x80) != 0 {
+				break
+			}
+			i += 8
+		}
+		for end := min(i+8, len(b)); i < end; {
+			c := b[i]
+			if c < utf8.RuneSelf {
+				if class[c]&control != 0 {
+					return i
+				}
+				i++
+				continue
+			}
+			r, n := utf8.DecodeRune(b[i:])
+			if r == utf8.RuneError && n == 1 || r == 0xFFFE || r == 0xFFFF {
+				return i
+			}
+			i += n
+		}
+	}
+	return -1
+}
+
+// isChar is XML 1.0 §2.2 Char.
+func isChar(r rune) bool {
+	return r >= 0x20 && r <= 0xD7FF || r == '\n' || r == '\t' || r == '\r' ||
+		r >= 0xE000 && r <= 0xFFFD || r >= 0x10000 && r <= 0x10FFFF
+}
+
+// space passes over white space and reports whether there was some.
+func (s *Scanner) space() bool {
+	i := s.pos
+	for i < len(s.b) && class[s.b[i]]&space != 0 {
+		i++
+	}
+	moved := i > s.pos
+	s.pos = i
+	return moved
+}
+
+// name reads a qualified name (Namespaces in XML §4). colon is the place of
+// the colon in it, or -1.
+func (s *Scanner) name() (n []byte, colon int, err error) {
+	i, wide := s.pos, byte(0)
+	colon = -1
+	for ; i < len(s.b); i++ {
+		c := s.b[i]
+		if class[c]&nameLater == 0 {
+			break
+		}
+		if c == ':' && colon < 0 {
+			colon = i - s.pos
+		}
+		wide |= c
+	}
+	n = s.b[s.pos:i]
+	if len(n) == 0 || class[n[0]]&nameStart == 0 || wide >= 0x80 && !wideName(n) {
+		return nil, -1, s.fail(s.pos, "not a name")
+	}
+	if colon >= 0 && (colon == 0 || !ncName(n[colon+1:])) {
+		return nil, -1, s.fail(s.pos, "%s is not a qualified name", n)
+	}
+	s.pos = i
+	return n, colon, nil
+}
+
+// ncName tells whether the part of a name behind its first colon is a name
+// without a colon.
+func ncName(n []byte) bool {
+	if len(n) == 0 || class[n[0]]&nameStart == 0 || bytes.IndexByte(n, ':') >= 0 {
+		return false
+	}
+	r, _ := utf8.DecodeRune(n)
+	return r < utf8.RuneSelf || wideStart(r)
+}
+
+// wideName checks the characters of a name above ASCII.
+func wideName(n []byte) bool {
+	for i, r := range string(n) {
+		if r >= utf8.RuneSelf && !wideStart(r) && (i == 0 || !wideLater(r)) {
+			return false
+		}
+	}
+	return true
+}
+
+// wideStart is XML 1.0 §2.3 NameStartChar above ASCII.
+func wideStart(r rune) bool {
+	return r >= 0xC0 && r <= 0x2FF && r != 0xD7 && r != 0xF7 || r >= 0x370 && r <= 0x1FFF && r != 0x37E ||
+		r == 0x200C || r == 0x200D || r >= 0x2070 && r <= 0x218F || r >= 0x2C00 && r <= 0x2FEF ||
+		r >= 0x3001 && r <= 0xD7FF || r >= 0xF900 && r <= 0xFDCF || r >= 0xFDF0 && r <= 0xFFFD ||
+		r >= 0x10000 && r <= 0xEFFFF
+}
+
+// wideLater is what XML 1.0 §2.3 NameChar adds to it.
+func wideLater(r rune) bool {
+	return r == 0xB7 || r >= 0x300 && r <= 0x36F || r == 0x203F || r == 0x2040
+}
+
+// unescape returns v, which stands at offset at, with references undone and
+// line ends normalised, and in attribute values white space (XML 1.0 §2.11,
+// §3.3.3, §4.1). The result is in s.buf.
+func (s *Scanner) unescape(v []byte, at int, attr bool) ([]byte, error) {
+	begin := len(s.buf)
+	for i := 0; i < len(v); i++ {
+		c := v[i]
+		switch {
+		case c == '&':
+			r, n := reference(v[i:])
+			if n == 0 {
+				return nil, s.fail(at+i, "an undefined entity or a broken reference")
+			}
+			s.buf = utf8.AppendRune(s.buf, r)
+			i += n - 1
+			continue
+		case c == '\r':
+			if i+1 < len(v) && v[i+1] == '\n' {
+				continue
+			}
+			c = '\n'
+		}
+		if attr && (c == '\n' || c == '\t') {
+			c = ' '
+		}
+		s.buf = append(s.buf, c)
+	}
+	return s.buf[begin:len(s.buf):len(s.buf)], nil
+}
+
+// appendLines appends t with each line end as a line feed (XML 1.0 §2.11).
+func appendLines(dst, t []byte) []byte {
+	for i, c := range t {
+		if c != '\r' {
+			dst = append(dst, c)
+		} else if i+1 == len(t) || t[i+1] != '\n' {
+			dst = append(dst, '\n')
+		}
+	}
+	return dst
+}
+
+// reference reads a predefined entity or a character reference at the start of
+// v (XML 1.0 §4.1, §4.6), and returns its length, 0 when it is none.
+func reference(v []byte) (rune, int) {
+	const longest = 64 // leading zeros are allowed
+	end := bytes.IndexByte(v[:min(len(v), longest)], ';')
+	if end < 0 {
+		return 0, 0
+	}
+	name := v[1:end]
+	switch string(name) {
+	case "amp":
+		return '&', end + 1
+	case "lt":
+		return '<', end + 1
+	case "gt":
+		return '>', end + 1
+	case "quot":
+		return '"', end + 1
+	case "apos":
+		return '\'', end + 1
+	}
+	if len(name) < 2 || name[0] != '#' {
+		return 0, 0
+	}
+	r, ok := number(name[1:])
+	if !ok || !isChar(r) {
+		return 0, 0
+	}
+	return r, end + 1
+}
+
+func number(d []byte) (n rune, ok bool) {
+	base := rune(10)
+	if d[0] == 'x' {
+		base, d = 16, d[1:]
+	}
+	for _, c := range d {
+		switch {
+		case c >= '0' && c <= '9':
+			n = n*base + rune(c-'0')
+		case base == 16 && c|0x20 >= 'a' && c|0x20 <= 'f':
+			n = n*base + rune(c|0x20-'a') + 10
+		default:
+			return 0, false
+		}
+		if n > utf8.MaxRune {
+			return 0, false
+		}
+	}
+	return n, len(d) > 0
+}
