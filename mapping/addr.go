@@ -2,344 +2,398 @@ package mapping
 
 import (
 	"errors"
-	"net/url"
+	"fmt"
+	"net/netip"
 	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/net/idna"
-	"golang.org/x/text/secure/precis"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
 )
 
-// Errors of addresses.
+// Errors of addresses, wrapped with the address and what is wrong with it.
 var (
-	ErrURI = errors.New("not a sip:, sips:, pres: or tel: URI with a user and a host")
-	ErrJID = errors.New("not a JID")
+	ErrURI = errors.New("not a sip:, sips:, pres:, im: or tel: URI that can be mapped")
+	ErrJID = errors.New("not a JID that can be mapped")
 )
 
-// ParseSIP reads a sip:, sips:, pres:, or tel: URI, or a name-addr around
+// maxPart is the length of each part of a JID, in bytes (RFC 7622 §3.1). No
+// part of a SIP address may be longer either.
+const maxPart = 1023
+
+// ParseSIP reads a sip:, sips:, pres:, im: or tel: URI, or a name-addr around
 // one, as RFC 7247 §6.4 says: the user part percent-decoded, telephone numbers
 // in normal form (RFC 3966 §4; tel: and user=phone). numbers is the domain of
-// tel: URIs. The Instance's Resource is the gr parameter (§6.3). The Addr's
-// scheme is SIP; bridge.Directory.Resolve puts it right. The case of the user
-// is kept: on the SIP side it counts (RFC 3261 §19.1.4).
+// tel: URIs. The Instance's Resource is the gr parameter (§6.3); that of a
+// temporary GRUU, which has no value, is none. Password, port, headers and
+// other parameters do not name the presentity and are dropped. The Addr's
+// scheme is SIP; bridge.Directory.Resolve puts it right.
+//
+// The case of the user is kept, for it counts (RFC 3261 §19.1.4): sip:Alice@h
+// and sip:alice@h are two. JIDs know no case (RFC 7622 §3.3), so on the XMPP
+// side both are alice@h, and what comes back from there is sip:alice@h. An
+// address that has been through [JID] once comes back unchanged ever after.
+//
+// A host in A-labels (xn--) is returned in U-labels, as JIDs have it; [SIP]
+// undoes that. Errors wrap [ErrURI].
 func ParseSIP(uri, numbers string) (presence.Instance, error) {
-	uri = strings.TrimSpace(uri)
-	if open := strings.IndexByte(uri, '<'); open >= 0 {
-		end := strings.IndexByte(uri[open:], '>')
-		if end < 0 {
-			return presence.Instance{}, ErrURI
-		}
-		uri = uri[open+1 : open+end]
+	spec, err := addrSpec(uri)
+	if err != nil {
+		return presence.Instance{}, uriError(uri, err)
 	}
-	scheme, rest, ok := strings.Cut(uri, ":")
+	scheme, rest, ok := strings.Cut(spec, ":")
 	if !ok {
-		return presence.Instance{}, ErrURI
+		return presence.Instance{}, uriError(uri, errors.New("no scheme"))
 	}
-	switch strings.ToLower(scheme) {
-	case "sip", "sips", "pres":
-		return parseSIPRest(rest)
-	case "tel":
-		return parseTel(rest, numbers)
+	var i presence.Instance
+	switch {
+	case equalFold(scheme, "sip"), equalFold(scheme, "sips"), equalFold(scheme, "pres"), equalFold(scheme, "im"):
+		i, err = parseSIPRest(rest)
+	case equalFold(scheme, "tel"):
+		i.Scheme, i.Host = presence.SIP, numbers
+		i.User, err = telUser(rest, numbers)
+	default:
+		err = errors.New("a scheme of another kind")
 	}
-	return presence.Instance{}, ErrURI
-}
-
-func parseSIPRest(rest string) (presence.Instance, error) {
-	rest, _, _ = strings.Cut(rest, "?")
-	// RFC 7247 §6.4 step 2: split at the first '@'.
-	user, rest, ok := strings.Cut(rest, "@")
-	if !ok || user == "" {
-		return presence.Instance{}, ErrURI
-	}
-	user, _, _ = strings.Cut(user, ":") // a password, which nobody should send
-	host, params, _ := strings.Cut(rest, ";")
-	host = hostOf(host)
-	if host == "" {
-		return presence.Instance{}, ErrURI
-	}
-	i := presence.Instance{Addr: presence.Addr{Scheme: presence.SIP, Host: host}}
-	for _, p := range strings.Split(params, ";") {
-		name, value, _ := strings.Cut(p, "=")
-		switch {
-		case strings.EqualFold(name, "gr"):
-			i.Resource, ok = unescapeURI(value)
-			if !ok {
-				return presence.Instance{}, ErrURI
-			}
-		case strings.EqualFold(name, "user") && strings.EqualFold(value, "phone"):
-			user, _, _ = strings.Cut(user, ";")
-			user = number(user)
-		}
-	}
-	i.User, ok = unescapeURI(user)
-	if !ok || !sayable(i.User) {
-		return presence.Instance{}, ErrURI
+	if err != nil {
+		return presence.Instance{}, uriError(uri, err)
 	}
 	return i, nil
 }
 
-// hostOf returns the host of a hostport, lower case and without a port.
-func hostOf(hostport string) string {
-	if strings.HasPrefix(hostport, "[") {
-		host, _, ok := strings.Cut(hostport, "]")
-		if !ok {
-			return ""
-		}
-		return strings.ToLower(host + "]")
-	}
-	host, _, _ := strings.Cut(hostport, ":")
-	if strings.ContainsAny(host, " \t\r\n@/<>\"%") {
-		return ""
-	}
-	return strings.ToLower(strings.TrimSuffix(host, "."))
+func uriError(uri string, err error) error {
+	return fmt.Errorf("%w: %.100q: %w", ErrURI, uri, err)
 }
 
-// parseTel reads what stands behind "tel:" (RFC 3966 §3).
-func parseTel(rest, numbers string) (presence.Instance, error) {
-	digits, params, _ := strings.Cut(rest, ";")
-	user := number(digits)
-	if !strings.HasPrefix(user, "+") {
-		// RFC 3966 §5.1.5: a local number needs its context.
-		for _, p := range strings.Split(params, ";") {
-			name, value, _ := strings.Cut(p, "=")
-			if strings.EqualFold(name, "phone-context") && strings.HasPrefix(value, "+") {
-				user = number(value) + user
+// addrSpec returns the URI of a name-addr, or uri itself when it is bare
+// (RFC 3261 §20.10).
+func addrSpec(uri string) (string, error) {
+	s := strings.Trim(uri, " \t\r\n")
+	named := strings.HasPrefix(s, `"`)
+	if named {
+		// A display name may hold any character, '<' too.
+		i := 1
+		for i < len(s) && s[i] != '"' {
+			if s[i] == '\\' {
+				i++
+			}
+			i++
+		}
+		if i >= len(s) {
+			return "", errors.New("a display name without end")
+		}
+		s = s[i+1:]
+	}
+	open := strings.IndexByte(s, '<')
+	if open < 0 {
+		if named {
+			return "", errors.New("a display name without an address")
+		}
+		return s, nil
+	}
+	s = s[open+1:]
+	end := strings.IndexByte(s, '>')
+	if end < 0 {
+		return "", errors.New("'<' without '>'")
+	}
+	return s[:end], nil
+}
+
+// parseSIPRest reads what stands behind the scheme of a URI with a host.
+func parseSIPRest(rest string) (presence.Instance, error) {
+	i := presence.Instance{Addr: presence.Addr{Scheme: presence.SIP}}
+	// RFC 7247 §6.4 step 2: split at the first '@'.
+	at := strings.IndexByte(rest, '@')
+	user, tail := "", rest
+	if at >= 0 {
+		user, tail = rest[:at], rest[at+1:]
+	}
+	tail, _, _ = strings.Cut(tail, "?")
+	hostport, params, _ := strings.Cut(tail, ";")
+	var err error
+	i.Host, err = sipHost(hostport)
+	if err != nil {
+		return i, err
+	}
+	user, _, _ = strings.Cut(user, ":") // a password
+	i.User, err = unescapeURI(user)
+	if err != nil {
+		return i, fmt.Errorf("user: %w", err)
+	}
+	if i.User == "" && at >= 0 {
+		return i, errors.New("an empty user")
+	}
+	return i, sipParams(&i, params)
+}
+
+// sipParams takes what names the user from the URI's parameters.
+func sipParams(i *presence.Instance, params string) error {
+	for params != "" {
+		var p string
+		p, params, _ = strings.Cut(params, ";")
+		name, value, _ := strings.Cut(p, "=")
+		switch {
+		case equalFold(name, "gr"):
+			// RFC 5627 §3.1.2: a gr without value is a temporary GRUU, which
+			// RFC 7247 §6.3 does not map.
+			resource, err := unescapeURI(value)
+			if err != nil {
+				return fmt.Errorf("gr: %w", err)
+			}
+			i.Resource = resource
+		case equalFold(name, "user") && equalFold(value, "phone"):
+			// RFC 3261 §19.1.6: the user part is a telephone-subscriber. One
+			// that is not is left as it is.
+			if user, ok := phoneUser(i.User); ok {
+				i.User = user
 			}
 		}
 	}
-	if len(user) < 2 || user[0] != '+' || strings.Trim(user[1:], "0123456789") != "" || numbers == "" {
-		return presence.Instance{}, ErrURI
-	}
-	return presence.Instance{Addr: presence.Addr{Scheme: presence.SIP, User: user, Host: numbers}}, nil
+	return nil
 }
 
-// number drops the visual separators of a telephone number (RFC 3966 §5.1.1).
-func number(s string) string {
-	return strings.Map(func(r rune) rune {
-		if strings.ContainsRune("-.()", r) {
-			return -1
+// sipHost returns the host of a hostport (RFC 3261 §19.1.1): lower case,
+// without port and without a final dot, in U-labels.
+func sipHost(hostport string) (string, error) {
+	host, port := hostport, ""
+	if strings.HasPrefix(hostport, "[") {
+		end := strings.IndexByte(hostport, ']')
+		if end < 0 {
+			return "", errors.New("host: '[' without ']'")
 		}
-		return r
-	}, s)
+		host, port = hostport[:end+1], hostport[end+1:]
+		if port != "" && port[0] != ':' {
+			return "", errors.New("host: something behind ']'")
+		}
+	} else if colon := strings.IndexByte(hostport, ':'); colon >= 0 {
+		host, port = hostport[:colon], hostport[colon:]
+	}
+	for i := 1; i < len(port); i++ {
+		if port[i] < '0' || port[i] > '9' || i > 5 {
+			return "", errors.New("port: not a number")
+		}
+	}
+	return cleanHost(host)
 }
 
-// unescapeURI undoes percent-encoding; what comes out must be UTF-8
-// (RFC 7247 §6.4 steps 3 and 4).
-func unescapeURI(s string) (string, bool) {
+// cleanHost returns host in the form that an Addr has: lower case, U-labels,
+// no final dot; IPv6 addresses in brackets, in canonical form.
+func cleanHost(host string) (string, error) {
+	host = strings.TrimSuffix(host, ".")
+	if host == "" {
+		return "", errors.New("no host")
+	}
+	if len(host) > maxPart {
+		return "", errors.New("host: too long")
+	}
+	if host[0] == '[' {
+		ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+		if err != nil || !ip.Is6() || ip.Zone() != "" || host[len(host)-1] != ']' {
+			return "", errors.New("host: not an IPv6 address")
+		}
+		return "[" + ip.String() + "]", nil
+	}
+	upper := false
+	for i := range len(host) {
+		switch {
+		case host[i] >= utf8.RuneSelf:
+			return unicodeHost(host)
+		case class[host[i]]&hostChar == 0:
+			return "", fmt.Errorf("host: %q is not a character of a name", host[i])
+		case host[i] >= 'A' && host[i] <= 'Z':
+			upper = true
+		}
+	}
+	if upper {
+		host = strings.ToLower(host)
+	}
+	if strings.Contains(host, "xn--") {
+		return unicodeHost(host)
+	}
+	return host, nil
+}
+
+// labels turns a host name into the form that is compared: lower case,
+// normal, and valid by IDNA 2008 (RFC 7622 §3.2).
+var labels = idna.New(idna.MapForLookup(), idna.BidiRule(), idna.Transitional(false), idna.StrictDomainName(false))
+
+// unicodeHost is cleanHost for names with labels outside ASCII.
+func unicodeHost(host string) (string, error) {
+	if !utf8.ValidString(host) {
+		return "", errors.New("host: not UTF-8")
+	}
+	u, err := labels.ToUnicode(host)
+	if err != nil {
+		return "", fmt.Errorf("host: %w", err)
+	}
+	u = strings.TrimSuffix(u, ".")
+	for _, r := range u {
+		if r < utf8.RuneSelf && class[r]&hostChar == 0 {
+			return "", fmt.Errorf("host: %q is not a character of a name", r)
+		}
+	}
+	if u == "" || len(u) > maxPart {
+		return "", errors.New("host: empty or too long")
+	}
+	return u, nil
+}
+
+// unescapeURI undoes percent-encoding and checks that the result is text.
+func unescapeURI(s string) (string, error) {
+	plain := len(s) <= maxPart
+	for i := 0; i < len(s) && plain; i++ {
+		plain = class[s[i]]&(userChar|paramChar) != 0
+	}
+	if plain {
+		return s, nil
+	}
+	// RFC 7247 §6.4 step 3. What is no escape stands for itself, as in the
+	// URI of XEP-0106 §5.3.
 	if strings.IndexByte(s, '%') >= 0 {
-		var err error
-		s, err = url.PathUnescape(s)
-		if err != nil {
-			return "", false
+		b := make([]byte, 0, len(s))
+		for i := 0; i < len(s); i++ {
+			if s[i] == '%' && i+2 < len(s) && unhex(s[i+1]) >= 0 && unhex(s[i+2]) >= 0 {
+				b = append(b, byte(unhex(s[i+1])<<4|unhex(s[i+2])))
+				i += 2
+				continue
+			}
+			b = append(b, s[i])
 		}
+		s = string(b)
 	}
-	return s, utf8.ValidString(s)
+	return s, checkText(s)
 }
 
-// sayable refuses control characters in a user part, and one that is too long
-// for any network.
-func sayable(user string) bool {
-	if user == "" || len(user) > 1023 {
-		return false
+// checkText refuses what no network can carry as part of an address.
+func checkText(s string) error {
+	if len(s) > maxPart {
+		return fmt.Errorf("longer than %d bytes", maxPart)
 	}
-	for _, r := range user {
-		if r < 0x20 || r == 0x7f || r >= 0x80 && r < 0xa0 || r == utf8.RuneError {
-			return false
+	// RFC 7247 §6.4 step 4: treat the result as UTF-8.
+	if !utf8.ValidString(s) {
+		return errors.New("not UTF-8")
+	}
+	for _, r := range s {
+		if r < 0x20 || r >= 0x7F && r < 0xA0 {
+			return errors.New("a control character")
 		}
 	}
-	return true
+	return nil
 }
 
 // SIP writes a as a sip: URI, as RFC 7247 §6.5 says.
 func SIP(a presence.Addr) string {
-	b := make([]byte, 0, len(a.User)+len(a.Host)+8)
-	b = append(b, "sip:"...)
-	b = appendURI(b, a.User, userByte)
-	b = append(b, '@')
-	return string(append(b, a.Host...))
+	var buf [128]byte
+	return string(appendSIP(buf[:0], a))
 }
 
 // SIPInstance is SIP with the resource as gr parameter (RFC 7247 §6.3).
 func SIPInstance(i presence.Instance) string {
-	if i.Resource == "" {
-		return SIP(i.Addr)
+	var buf [192]byte
+	b := appendSIP(buf[:0], i.Addr)
+	if i.Resource != "" {
+		// RFC 7247 §6.5 step 8, by its example: "append the slash" is a slip.
+		b = append(b, ";gr="...)
+		b = appendEscaped(b, i.Resource, paramChar)
 	}
-	b := append([]byte(SIP(i.Addr)), ";gr="...)
-	return string(appendURI(b, i.Resource, paramByte))
+	return string(b)
 }
 
-const hexDigits = "0123456789ABCDEF"
+func appendSIP(b []byte, a presence.Addr) []byte {
+	b = append(b, "sip:"...)
+	if a.User != "" {
+		b = appendEscaped(b, a.User, userChar)
+		b = append(b, '@')
+	}
+	for i := range len(a.Host) {
+		if a.Host[i] < utf8.RuneSelf {
+			continue
+		}
+		ace, err := labels.ToASCII(a.Host)
+		if err != nil {
+			return appendEscaped(b, a.Host, hostChar)
+		}
+		return append(b, ace...)
+	}
+	return append(b, a.Host...)
+}
 
-func appendURI(b []byte, s string, plain func(byte) bool) []byte {
+// appendEscaped appends s with every byte outside the class percent-encoded
+// (RFC 7247 §6.5 step 5).
+func appendEscaped(b []byte, s string, allowed uint8) []byte {
 	for i := range len(s) {
 		c := s[i]
-		if c < 0x80 && plain(c) {
+		if class[c]&allowed != 0 {
 			b = append(b, c)
 			continue
 		}
-		b = append(b, '%', hexDigits[c>>4], hexDigits[c&15])
+		b = append(b, '%', hexUpper[c>>4], hexUpper[c&15])
 	}
 	return b
 }
 
-func alphanum(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-}
+// The classes of characters.
+const (
+	userChar  = 1 << iota // RFC 3261 §25.1 user: unreserved and user-unreserved
+	paramChar             // RFC 3261 §25.1 paramchar without escaped
+	hostChar              // of a host name; '_' is met in practice
+	localChar             // of a prepared localpart that needs no second look
+	nodeChar              // RFC 5122 §2.2 inodeid, without iunreserved of Unicode
+)
 
-// userByte tells what a user part may have as it is: unreserved and
-// user-unreserved (RFC 3261 §25.1).
-func userByte(c byte) bool { return alphanum(c) || strings.IndexByte("-_.!~*'()&=+$,;?/", c) >= 0 }
+const (
+	hexUpper = "0123456789ABCDEF"
+	hexLower = "0123456789abcdef"
+)
 
-// paramByte tells what a parameter's value may have as it is.
-func paramByte(c byte) bool { return alphanum(c) || strings.IndexByte("-_.!~*'()[]/:&+$", c) >= 0 }
-
-// ParseJID reads a bare or full JID: XEP-0106 escapes undone, host lower case
-// (RFC 7622). The Addr's scheme is XMPP. The localpart is folded to lower
-// case, as servers do (RFC 7622 §3.3).
-func ParseJID(jid string) (presence.Instance, error) {
-	bare, resource, _ := strings.Cut(jid, "/")
-	local, domain, ok := strings.Cut(bare, "@")
-	if !ok {
-		local, domain = "", bare
-	}
-	domain = hostOf(domain)
-	if domain == "" || ok && local == "" || !utf8.ValidString(jid) || len(local) > 1023 || len(resource) > 1023 {
-		return presence.Instance{}, ErrJID
-	}
-	if !asciiLower(local) {
-		folded, err := precis.UsernameCaseMapped.String(local)
-		if err != nil {
-			folded = strings.ToLower(local)
-		}
-		local = folded
-	}
-	i := presence.Instance{Addr: presence.Addr{Scheme: presence.XMPP, User: unescapeJID(local), Host: domain}, Resource: resource}
-	if i.User == "" {
-		return i, nil // a domain
-	}
-	if !sayable(i.User) {
-		return presence.Instance{}, ErrJID
-	}
-	return i, nil
-}
-
-// asciiLower reports whether s needs no preparation.
-func asciiLower(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 || s[i] >= 'A' && s[i] <= 'Z' || s[i] < 0x21 || s[i] == 0x7f {
-			return false
+// class holds the classes of each byte; those of bytes outside ASCII are none.
+var class = func() (t [256]uint8) {
+	set := func(chars string, bit uint8) {
+		for _, c := range chars {
+			t[c] |= bit
 		}
 	}
-	return true
-}
+	const (
+		small  = "abcdefghijklmnopqrstuvwxyz0123456789"
+		alnum  = small + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		unres  = alnum + "-_.!~*'()"
+		others = "!#$%()*+,-.;=?[]^_`{|}~" // RFC 7247 Table 1, without '\'
+	)
+	set(unres+"&=+$,;?/", userChar)
+	set(unres+"[]/:&+$", paramChar)
+	set(alnum+"-._", hostChar)
+	set(small+others, localChar)
+	set(alnum+"-._~!$()*+,;=", nodeChar)
+	return t
+}()
 
-// JID writes a as a bare JID that every server accepts: XEP-0106 escapes, and
-// prepared by RFC 7622 §3.3 where that is possible. ok is false when there is
-// no legal JID for a. Capital letters become small: JIDs know no difference.
-func JID(a presence.Addr) (jid string, ok bool) {
-	if a.User == "" {
-		return a.Host, a.Host != ""
-	}
-	local := escapeJID(a.User)
-	if !asciiLower(local) {
-		folded, err := precis.UsernameCaseMapped.String(local)
-		if err != nil {
-			return "", false
-		}
-		local = folded
-	}
-	if local == "" || len(local) > 1023 || strings.HasPrefix(local, `\20`) || strings.HasSuffix(local, `\20`) {
-		// XEP-0106 §4.2: an escaped space may not begin or end a localpart.
-		return "", false
-	}
-	host := a.Host
-	if !asciiLower(host) {
-		u, err := idna.ToUnicode(host)
-		if err != nil {
-			return "", false
-		}
-		host = u
-	}
-	return local + "@" + host, true
-}
-
-// FullJID is JID with the resource, "" for the bare JID.
-func FullJID(i presence.Instance) (jid string, ok bool) {
-	jid, ok = JID(i.Addr)
-	if !ok || i.Resource == "" {
-		return jid, ok
-	}
-	r := i.Resource
-	if !asciiLower(strings.ToLower(r)) {
-		prepared, err := precis.OpaqueString.String(r)
-		if err != nil {
-			return "", false
-		}
-		r = prepared
-	}
-	return jid + "/" + r, len(r) <= 1023
-}
-
-// escapes are the characters of XEP-0106 §4.3.
-const escapes = ` "&'/:<>@`
-
-// escapeJID escapes a localpart (XEP-0106 §4.3). A backslash is escaped only
-// when it would be read as the beginning of an escape.
-func escapeJID(s string) string {
-	if !strings.ContainsAny(s, escapes+`\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := range len(s) {
-		c := s[i]
-		if strings.IndexByte(escapes, c) >= 0 || c == '\\' && escaped(s[i:]) >= 0 {
-			b.WriteByte('\\')
-			b.WriteByte("0123456789abcdef"[c>>4])
-			b.WriteByte("0123456789abcdef"[c&15])
-			continue
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
-}
-
-// escaped returns the character that the escape at the start of s stands for,
-// -1 when there is none.
-func escaped(s string) int {
-	if len(s) < 3 || s[0] != '\\' {
-		return -1
-	}
-	hi, lo := strings.IndexByte("0123456789abcdef", s[1]|0x20), strings.IndexByte("0123456789abcdef", s[2]|0x20)
-	if s[1] >= '0' && s[1] <= '9' {
-		hi = int(s[1] - '0')
-	}
-	if s[2] >= '0' && s[2] <= '9' {
-		lo = int(s[2] - '0')
-	}
-	if hi < 0 || lo < 0 {
-		return -1
-	}
-	c := hi<<4 | lo
-	if c == '\\' || c < 0x80 && strings.IndexByte(escapes, byte(c)) >= 0 {
-		return c
+// unhex returns the value of a hexadecimal digit, -1 for another character.
+func unhex(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
 	}
 	return -1
 }
 
-func unescapeJID(s string) string {
-	if strings.IndexByte(s, '\\') < 0 {
-		return s
+// equalFold compares s with the lower-case ASCII word.
+func equalFold(s, word string) bool {
+	if len(s) != len(word) {
+		return false
 	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if c := escaped(s[i:]); c >= 0 {
-			b.WriteByte(byte(c))
-			i += 2
-			continue
+	for i := range len(s) {
+		c := s[i]
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
 		}
-		b.WriteByte(s[i])
+		if c != word[i] {
+			return false
+		}
 	}
-	return b.String()
+	return true
 }

@@ -21,10 +21,6 @@ const (
 	DND          Word = "dnd"
 )
 
-// Ext is the namespace of what RPID has no word for, as activities of a
-// namespace of their own (RFC 4480 §3.2 allows it).
-const Ext = "urn:porchlight:presence:1"
-
 // Availability is what a State means to someone who wants to reach the
 // presentity: one word, why, and the flags beside it.
 type Availability struct {
@@ -38,206 +34,177 @@ type Availability struct {
 	Until  time.Time // zero: open
 }
 
-// meaning is what one activity says.
-type meaning struct {
-	word   Word
-	reason string
-	oof    bool
-}
-
-// activities gives every activity of RFC 4480 §3.2 its meaning; all of them
-// set show.
-var activities = map[string]meaning{
-	"appointment":       {word: Busy, reason: "calendar"},
-	"away":              {word: Away},
-	"breakfast":         {word: Away},
-	"busy":              {word: Busy},
-	"dinner":            {word: Away},
-	"holiday":           {word: ExtendedAway, oof: true},
-	"in-transit":        {word: Away, reason: "travelling"},
-	"looking-for-work":  {word: Available},
-	"lunch":             {word: Away},
-	"meal":              {word: Away},
-	"meeting":           {word: Busy, reason: "in_meeting"},
-	"on-the-phone":      {word: Busy, reason: "in_call"},
-	"other":             {word: Available},
-	"performance":       {word: Busy, reason: "in_meeting"},
-	"permanent-absence": {word: ExtendedAway, oof: true},
-	"playing":           {word: Away},
-	"presentation":      {word: Busy, reason: "presenting"},
-	"shopping":          {word: Away},
-	"sleeping":          {word: ExtendedAway},
-	"spectator":         {word: Away},
-	"steering":          {word: Busy, reason: "travelling"},
-	"travel":            {word: Away, reason: "travelling"},
-	"tv":                {word: Away},
-	"unknown":           {word: Available},
-	"vacation":          {word: ExtendedAway, oof: true},
-	"working":           {word: Available},
-	"worship":           {word: Busy},
-}
-
-// extensions are the activities of Ext.
-var extensions = map[string]meaning{
-	"do-not-disturb":  {word: DND},
-	"be-right-back":   {word: Away},
-	"extended-away":   {word: ExtendedAway},
-	"free-for-chat":   {word: Chat},
-	"out-of-office":   {word: Available, oof: true},
-	"off-work":        {word: Offline},
-	"focusing":        {word: Busy, reason: "focusing"},
-	"conference-call": {word: Busy, reason: "in_call"},
-	"urgent-only":     {word: DND},
-	"screen-sharing":  {word: Busy, reason: "presenting"},
-}
-
-// shows is the XMPP <show> of each word.
-var shows = map[Word]string{Chat: "chat", Away: "away", ExtendedAway: "xa", Busy: "dnd", DND: "dnd"}
-
-// words is the word of each XMPP <show>.
-var words = map[string]Word{"": Available, "chat": Chat, "away": Away, "xa": ExtendedAway, "dnd": Busy}
-
-// strength orders the words when several are said: the one that asks most of
-// the watcher counts.
-var strength = map[Word]int{Unknown: 0, Available: 1, Chat: 2, Away: 3, ExtendedAway: 4, Busy: 5, DND: 6, Offline: 7}
-
-// Show returns the XMPP <show> for one activity of RFC 4480 §3.2 and whether
-// the table knows it.
-func Show(activity string) (show string, ok bool) {
-	m, ok := activities[activity]
-	return shows[m.word], ok
-}
-
 // Effective says what s means at now: a pure function, the same for every
-// network. A nil State is Unknown.
+// network. A nil State is Unknown; a State without anything in it is what a
+// politely blocked watcher sees, Offline. Since and Until are those of the
+// activities that decide the word.
+//
+// Each open service says a word: its own <show>, else that its user is not
+// willing (OMA), is in a session, or what the person's activities say, else
+// away when there is no user input, else available. The foremost of them by
+// dnd > busy > chat > available > away > extended_away counts; a person who is
+// busy is so on every open service. Nobody can be reached when no service is
+// open. What is neither open nor closed says nothing.
 func Effective(s *presence.State, now time.Time) Availability {
 	if s == nil {
 		return Availability{Word: Unknown}
 	}
-	var a Availability
-	open, shown := reach(s, now)
-	person := personOf(s)
-	if !open && len(s.Services) > 0 || len(s.Services) == 0 && person == nil {
-		a.Word = Offline
-		a.OOF = person != nil && meansOf(person, now, &a).oof
-		a.Reason, a.Until = "", time.Time{}
-		return a
+	h := humanOf(s, now)
+	a := Availability{Word: Offline, OOF: h.oof}
+	if h.word == Offline {
+		return Availability{Word: Offline} // invisible: no hint
 	}
-	if person != nil {
-		a.Since = person.Timestamp
-		if w := person.OMA.OverridingWillingness; w != nil && w.Basic == presence.Closed && (w.Until.IsZero() || w.Until.After(now)) {
-			return Availability{Word: DND, Since: a.Since, Until: w.Until, Manual: true}
+	var best said
+	closed := networksDown(s)
+	for i := range s.Services {
+		t := &s.Services[i]
+		switch reachOf(t) {
+		case shut:
+			closed = true
+		case reachable:
+			w := h.says(t, now)
+			if best.word == "" || rank[w.word] > rank[best.word] || w.word == best.word && reasonRank[w.reason] > reasonRank[best.reason] {
+				best = w
+			}
 		}
 	}
-	m := meansOf(person, now, &a)
-	a.Word, a.Reason, a.OOF = m.word, m.reason, m.oof
-	if strength[shown] > strength[a.Word] && !(shown == Busy && a.Word == DND) {
-		a.Word = shown
+	switch {
+	case best.word != "":
+		// Busy people are busy everywhere, whatever a client shows.
+		if kind(h.word) == 1 && rank[h.word] >= rank[best.word] {
+			best = h.said()
+		}
+	case closed:
+		return a
+	case h.word != "":
+		best = h.said()
+	case len(s.Services) > 0 || h.unknown:
+		a.Word = Unknown
+		return a
+	case h.input == idle:
+		best.word = Away
+	default:
+		return a
 	}
-	a.Idle = idle(s, person)
-	if a.Idle && (a.Word == Available || a.Word == Chat) {
-		a.Word = Away
-	}
+	a.Word, a.Reason, a.Since, a.Until = best.word, best.reason, best.since, best.until
+	a.Idle = idleAll(s, h)
 	return a
 }
 
-// reach reports whether any service is open, and the most available word that
-// the open ones show (RFC 8048 §6.2 leaves this to the receiver).
-func reach(s *presence.State, now time.Time) (open bool, shown Word) {
-	shown = Unknown
-	for i := range s.Services {
-		t := &s.Services[i]
-		if !reachable(t, now) {
-			continue
-		}
-		open = true
-		w := words[t.Show]
-		if shown == Unknown || strength[w] < strength[shown] {
-			shown = w
-		}
-		if in := t.OMA.SessionParticipation; in != nil && in.Basic == presence.Open {
-			shown = Busy
-		}
-	}
-	return open, shown
+// said is one word and what goes with it.
+type said struct {
+	word         Word
+	reason       string
+	since, until time.Time
 }
 
-// reachable reports whether a service is open, registered, not barred, and its
-// user willing.
-func reachable(t *presence.Service, now time.Time) bool {
-	if t.NotUnderstood || t.OMA.BarringState == "active" || t.OMA.RegistrationState == "terminated" {
-		return false
-	}
-	w := t.OMA.Willingness
-	if w != nil && w.Basic == presence.Closed && (w.Until.IsZero() || w.Until.After(now)) {
-		return false
-	}
-	return t.Basic == presence.Open
-}
+// said returns what the person's activities say.
+func (h *human) said() said { return said{h.word, h.reason, h.since, h.until} }
 
-func personOf(s *presence.State) *presence.Person {
-	if len(s.Persons) == 0 {
-		return nil
-	}
-	return &s.Persons[0]
-}
-
-// meansOf joins the meanings of a person's activities.
-func meansOf(p *presence.Person, now time.Time, a *Availability) meaning {
-	m := meaning{word: Available}
-	if p == nil || p.Activities == nil || !during(p.Activities.Range, now) {
-		return m
-	}
-	a.Until = p.Activities.Until
-	for _, v := range p.Activities.Values {
-		x, ok := activities[v.Name]
-		if v.Space == Ext {
-			x, ok = extensions[v.Name]
-		} else if v.Space != "" {
-			ok = false
+// says returns the word of one open service.
+func (h *human) says(t *presence.Service, now time.Time) said {
+	if w, ok := words[t.Show]; ok {
+		if w == Busy && h.word == DND {
+			return h.said() // RFC 8048 §6.2 note 7: only the extension tells dnd from busy
 		}
-		if !ok {
-			continue
+		if w == h.word {
+			return h.said()
 		}
-		m.oof = m.oof || x.oof
-		switch {
-		case strength[x.word] > strength[m.word]:
-			m.word = x.word
-			if x.reason != "" || m.reason == "" {
-				m.reason = x.reason
-			}
-		case m.reason == "":
-			m.reason = x.reason
-		}
+		return said{word: w}
 	}
-	return m
+	will := t.OMA.Willingness
+	switch {
+	case h.unwilling:
+		return said{word: DND, until: h.willUntil}
+	case !h.decided && holds(will, now) && will.Basic == presence.Closed:
+		return said{word: DND, until: will.Until}
+	case weight[h.word] >= weight[Busy]:
+		return h.said()
+	case holds(t.OMA.SessionParticipation, now) && t.OMA.SessionParticipation.Basic == presence.Open:
+		return said{word: Busy, reason: "in_call"}
+	case h.word != "":
+		return h.said()
+	case idleAt(t, h):
+		return said{word: Away}
+	}
+	return said{word: Available}
 }
 
-func during(r presence.Range, now time.Time) bool {
-	return (r.From.IsZero() || !r.From.After(now)) && (r.Until.IsZero() || r.Until.After(now))
+// idleAt reports whether the user of t is idle (RFC 4480 §3.14): by the
+// service's own word, else the person's.
+func idleAt(t *presence.Service, h *human) bool {
+	if in := inputOf(t.UserInput); in != noInput {
+		return in == idle
+	}
+	return h.input == idle
 }
 
-// idle reports whether all that tell of input say that there is none.
-func idle(s *presence.State, p *presence.Person) bool {
+// reach is what a service says of being reachable.
+type reach uint8
+
+const (
+	silent reach = iota
+	shut
+	reachable
+)
+
+// reachOf returns what t says of being reachable. It says nothing when its
+// status must not be interpreted (RFC 3863 §4.2.3), has no basic (RFC 4479
+// §3.6), or has one outside the schema.
+func reachOf(t *presence.Service) reach {
+	switch {
+	case t.NotUnderstood:
+		return silent
+	case t.OMA.BarringState == "active", t.OMA.RegistrationState == "terminated", t.Basic == presence.Closed:
+		return shut
+	case t.Basic == presence.Open:
+		return reachable
+	case t.Basic == presence.NoBasic && words[t.Show] != "":
+		return reachable
+	}
+	return silent
+}
+
+// networksDown reports whether every network of every device is terminated.
+func networksDown(s *presence.State) bool {
 	seen := false
-	inputs := make([]*presence.UserInput, 0, 4)
-	if p != nil {
-		inputs = append(inputs, p.UserInput)
-	}
 	for i := range s.Devices {
-		inputs = append(inputs, s.Devices[i].UserInput)
-	}
-	for i := range s.Services {
-		inputs = append(inputs, s.Services[i].UserInput)
-	}
-	for _, in := range inputs {
-		if in == nil {
-			continue
+		for _, n := range s.Devices[i].Networks {
+			if !n.Terminated {
+				return false
+			}
+			seen = true
 		}
-		if !in.Idle {
-			return false
-		}
-		seen = true
 	}
 	return seen
+}
+
+// idleAll reports whether there is no user input at all: the person's word for
+// it, else that of all open services, else of all devices.
+func idleAll(s *presence.State, h human) bool {
+	if h.input != noInput {
+		return h.input == idle
+	}
+	seen := noInput
+	for i := range s.Services {
+		in := inputOf(s.Services[i].UserInput)
+		if in == noInput || reachOf(&s.Services[i]) != reachable {
+			continue
+		}
+		if in == active {
+			return false
+		}
+		seen = idle
+	}
+	if seen == idle {
+		return true
+	}
+	for i := range s.Devices {
+		in := inputOf(s.Devices[i].UserInput)
+		if in == active {
+			return false
+		}
+		seen = max(seen, in)
+	}
+	return seen == idle
 }

@@ -161,7 +161,7 @@ func (d *jsonDocument) simple(s *presence.State) error {
 		t.Notes = []presence.Note{{Lang: d.Note.Lang, Text: d.Note.Text}}
 	}
 	s.Services = []presence.Service{t}
-	vs := rpidOf[word]
+	vs := spoken[word]
 	if word == DND {
 		vs = []presence.Value{{Name: "busy"}, {Space: Ext, Name: "do-not-disturb"}}
 	}
@@ -260,7 +260,7 @@ func capsFrom(b json.RawMessage) (*presence.Caps, error) {
 // plainName reports whether s can be the name of an XML element.
 func plainName(s string) bool {
 	for i := range len(s) {
-		if !alphanum(s[i]) && s[i] != '-' && s[i] != '_' {
+		if class[s[i]]&hostChar == 0 {
 			return false
 		}
 	}

@@ -35,7 +35,7 @@ func (w *jsonWriter) availability(e Availability) {
 }
 
 func (w *jsonWriter) state(s *presence.State) {
-	if n := statusOf(s, firstOpen(s), personOf(s)); len(n) > 0 {
+	if n := statusOf(s, firstOpen(s)); len(n) > 0 {
 		w.key("note")
 		w.note(n[0])
 	}
@@ -371,6 +371,6 @@ func (w *jsonWriter) escape(c byte) {
 	case '\r':
 		w.b = append(w.b, '\\', 'r')
 	default:
-		w.b = append(w.b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		w.b = append(w.b, '\\', 'u', '0', '0', hexUpper[c>>4], hexUpper[c&15])
 	}
 }

@@ -1,10 +1,7 @@
 package mapping
 
 import (
-	"encoding/hex"
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -29,222 +26,219 @@ type Presence struct {
 	Idle time.Time
 }
 
-// personResource is the resource of a presentity that has a person and no
-// tuples (row E9).
-const personResource = "person"
-
-// ToXMPP returns the presences that show s, one for each tuple, each from its
-// own resource (RFC 8048 §6.3, rows E1…E9), in the order of the tuples. A
-// State with a person and no tuples gives one. now decides which times count.
+// ToXMPP returns the presences that show s, each from its own resource
+// (RFC 8048 §6.3, rows E1…E9), in the order of the tuples. Each tuple gives
+// one, but for those that are the abilities of one device, which give one
+// together, and those that say nothing of being reachable. A State with a
+// person and nothing else to show gives one without resource; it is
+// unavailable unless the person's activities or input say otherwise. now
+// decides which times count.
+//
+// A <show> of the tuple's own goes first (note 3), else it is what [Effective]
+// makes of the tuple and the person. The status is the tuple's notes, else the
+// person's, else the document's, one for each language.
 func ToXMPP(s *presence.State, now time.Time) []Presence {
 	if s == nil {
 		return nil
 	}
-	a := Effective(s, now)
-	person := personOf(s)
-	if len(s.Services) == 0 {
-		if person == nil {
-			return nil
-		}
-		p := Presence{Resource: personResource, Show: shows[a.Word], Status: statusOf(s, nil, person), Idle: idleSince(person, nil)}
-		return []Presence{p}
+	h := humanOf(s, now)
+	out := make([]Presence, 0, max(1, len(s.Services)))
+	names := resourceNames(s.Services)
+	var at map[string]int // name → index in out, once there are several
+	if len(names) > 1 {
+		at = make(map[string]int, len(names))
 	}
-	out := make([]Presence, 0, len(s.Services))
 	for i := range s.Services {
 		t := &s.Services[i]
-		if t.NotUnderstood {
+		if reachOf(t) == silent && t.Basic != presence.OddBasic || t.NotUnderstood {
+			continue // RFC 3863 §4.2.3, RFC 4479 §3.6
+		}
+		p := presenceOf(s, t, &h, now)
+		p.Resource = names[i]
+		if j, ok := at[names[i]]; ok {
+			out[j].join(p)
 			continue
 		}
-		p := Presence{Resource: resourceOf(t.ID), Status: statusOf(s, t, person)}
-		// RFC 8048 §6.3: open is no type, closed is unavailable. What is
-		// neither is not shown as available.
-		p.Unavailable = !reachable(t, now)
-		if !p.Unavailable {
-			p.Show = showOf(t, a)
-			p.Idle = idleSince(person, t)
-			p.Priority, p.HasPriority = priorityFromContact(t.Contact)
+		if at != nil {
+			at[names[i]] = len(out)
 		}
 		out = append(out, p)
+	}
+	if len(out) == 0 && len(s.Persons) > 0 {
+		out = append(out, personPresence(s, &h, now))
 	}
 	return out
 }
 
-// showOf is the tuple's own <show> (RFC 8048 §6.3 note 3), else what the
-// presentity's availability says.
-func showOf(t *presence.Service, a Availability) string {
-	switch t.Show {
-	case "away", "chat", "dnd", "xa":
-		return t.Show
+// presenceOf is RFC 8048 Table 2 for one tuple. What is neither open nor
+// closed is not shown as available.
+func presenceOf(s *presence.State, t *presence.Service, h *human, now time.Time) Presence {
+	p := Presence{Status: statusOf(s, t), Stamp: t.Timestamp}
+	if reachOf(t) != reachable || h.word == Offline {
+		p.Unavailable = true // RFC 8048 §6.3 note 1: closed
+		return p
 	}
-	return shows[a.Word]
+	p.Show = t.Show
+	if words[t.Show] == "" { // RFC 8048 §6.3 note 3
+		p.Show = shows[h.says(t, now).word]
+	}
+	if t.Contact != nil && t.Contact.Priority != "" {
+		p.Priority, p.HasPriority = priorityOf(t.Contact.Priority)
+	}
+	p.Idle = idleSince(s, t)
+	return p
 }
 
-func idleSince(p *presence.Person, t *presence.Service) time.Time {
-	if t != nil && t.UserInput != nil {
-		if t.UserInput.Idle {
-			return t.UserInput.LastInput
-		}
+// personPresence shows a person without services (row E9).
+func personPresence(s *presence.State, h *human, now time.Time) Presence {
+	a := Effective(s, now)
+	p := Presence{Status: statusOf(s, nil), Stamp: personOf(s).Timestamp}
+	if a.Word == Offline || a.Word == Unknown {
+		p.Unavailable = true
+		return p
+	}
+	p.Show = shows[a.Word]
+	p.Idle = idleSince(s, nil)
+	return p
+}
+
+// join adds q, another ability of the same device: what one of them can, the
+// device can.
+func (p *Presence) join(q Presence) {
+	if p.Unavailable && !q.Unavailable {
+		*p, q = q, *p
+	}
+	if !q.Unavailable && q.HasPriority && (!p.HasPriority || q.Priority > p.Priority) {
+		p.Priority, p.HasPriority = q.Priority, true
+	}
+	if q.Stamp.After(p.Stamp) {
+		p.Stamp = q.Stamp
+	}
+	if len(p.Status) == 0 {
+		p.Status = q.Status
+	}
+}
+
+// idleSince is the time of the last input when t, which may be nil, or the
+// person is idle (XEP-0319 §2 is RFC 4480 §3.14 from the other side).
+func idleSince(s *presence.State, t *presence.Service) time.Time {
+	var u *presence.UserInput
+	if t != nil {
+		u = t.UserInput
+	}
+	if u == nil && len(s.Persons) > 0 {
+		u = personOf(s).UserInput
+	}
+	if u == nil || !u.Idle {
 		return time.Time{}
 	}
-	if p != nil && p.UserInput != nil && p.UserInput.Idle {
-		return p.UserInput.LastInput
-	}
-	return time.Time{}
+	return u.LastInput
 }
 
-// statusOf returns the notes to show: the tuple's, else the person's, else
-// those of the activities, else the document's; one for each language.
-func statusOf(s *presence.State, t *presence.Service, p *presence.Person) []presence.Note {
-	var sources [][]presence.Note
-	if t != nil {
-		sources = append(sources, t.Notes)
+// statusOf returns the notes to show with t, which may be nil: the first of
+// the tuple's, the person's, the activities' and the document's that there
+// are, one for each language.
+func statusOf(s *presence.State, t *presence.Service) []presence.Note {
+	if t != nil && hasText(t.Notes) {
+		return eachLanguage(t.Notes)
 	}
-	if p != nil {
-		sources = append(sources, p.Notes)
-		if p.Activities != nil {
-			sources = append(sources, p.Activities.Notes)
+	if p := personOf(s); p != nil {
+		if hasText(p.Notes) {
+			return eachLanguage(p.Notes)
+		}
+		if p.Activities != nil && hasText(p.Activities.Notes) {
+			return eachLanguage(p.Activities.Notes)
 		}
 	}
-	for _, notes := range append(sources, s.Notes) {
-		var out []presence.Note
-		for _, n := range notes {
-			same := func(o presence.Note) bool { return strings.EqualFold(o.Lang, n.Lang) }
-			if n.Text != "" && !slices.ContainsFunc(out, same) {
-				out = append(out, n)
-			}
-		}
-		if len(out) > 0 {
-			return out
-		}
+	if hasText(s.Notes) {
+		return eachLanguage(s.Notes)
 	}
 	return nil
 }
 
-// priorityToContact is RFC 8048 §6.2 note 6: 0 to 127 become 0 to 1 with at
-// most three decimals; negative priorities are not mapped.
-func priorityToContact(p int8) string {
-	switch {
-	case p < 0:
-		return ""
-	case p == 0:
-		return "0"
-	case p == 127:
-		return "1"
+func hasText(notes []presence.Note) bool {
+	for i := range notes {
+		if notes[i].Text != "" {
+			return true
+		}
 	}
-	thousandths := int(p) * 1000 / 127
-	s := strings.TrimRight(fmt.Sprintf("0.%03d", thousandths), "0")
-	return s
+	return false
 }
 
-// priorityFromContact is the inverse of priorityToContact (row E5).
-func priorityFromContact(c *presence.Contact) (int8, bool) {
-	if c == nil || c.Priority == "" {
-		return 0, false
-	}
-	f, err := strconv.ParseFloat(c.Priority, 64)
-	if err != nil || f < 0 || f > 1 {
-		return 0, false
-	}
-	thousandths := int(f*1000 + 0.5)
-	// The smallest priority whose thousandths are not below.
-	p := (thousandths*127 + 999) / 1000
-	return int8(min(p, 127)), true
-}
+// maxStatus is how many languages a status is shown or kept in.
+const maxStatus = 32
 
-// idPrefix makes tuple ids of resources into xs:IDs (row D2).
-const idPrefix = "ID-"
-
-// tupleID makes a resource an xs:ID that resourceOf undoes: letters, digits,
-// '-' and '_' stand for themselves, every other byte is ".xx".
-func tupleID(resource string) string {
-	var b strings.Builder
-	b.WriteString(idPrefix)
-	for i := range len(resource) {
-		c := resource[i]
-		if alphanum(c) || c == '-' || c == '_' {
-			b.WriteByte(c)
-		} else {
-			b.WriteByte('.')
-			b.WriteString(hex.EncodeToString([]byte{c}))
+// eachLanguage returns the first note of each language (RFC 6121 §4.7.2.2);
+// notes itself when it is so already.
+func eachLanguage(notes []presence.Note) []presence.Note {
+	if len(notes) == 1 {
+		return notes
+	}
+	var out []presence.Note
+	for _, n := range notes {
+		same := func(o presence.Note) bool { return strings.EqualFold(o.Lang, n.Lang) }
+		if n.Text != "" && len(out) < maxStatus && !slices.ContainsFunc(out, same) {
+			out = append(out, n)
 		}
 	}
-	return b.String()
-}
-
-// resourceOf is the resource of a tuple: the one it was made from, else its id
-// (row E4).
-func resourceOf(id string) string {
-	rest, ok := strings.CutPrefix(id, idPrefix)
-	if !ok {
-		return id
-	}
-	var b strings.Builder
-	for i := 0; i < len(rest); i++ {
-		if rest[i] != '.' {
-			b.WriteByte(rest[i])
-			continue
-		}
-		if i+3 > len(rest) {
-			return id
-		}
-		c, err := hex.DecodeString(rest[i+1 : i+3])
-		if err != nil {
-			return id
-		}
-		b.Write(c)
-		i += 2
-	}
-	return b.String()
+	return out
 }
 
 // FromXMPP returns old, which may be nil, with the tuple of p's resource
 // changed to what p says (RFC 8048 §6.2, rows D1…D12). Of an unavailable
 // resource the tuple stays, closed, if it is the last; otherwise it goes.
-// An unavailable presence without resource closes everything.
+// An unavailable presence without resource closes everything. The person gets
+// what all resources together say, in RPID, for watchers who do not know
+// <show>; the rest of old's person stays. A tuple's timestamp is the delay's
+// stamp, else the time of its last change. old is not changed; it is returned
+// itself when p brings nothing new.
 func FromXMPP(old *presence.State, p Presence, now time.Time) *presence.State {
 	s := &presence.State{}
 	if old != nil {
-		s.Entity = old.Entity
-		s.Services = slices.Clone(old.Services)
+		*s = *old
 	}
+	t := tupleOf(p, now)
 	switch {
 	case !p.Unavailable:
-		setTuple(s, tupleOf(p, now))
-	case p.Resource == "":
-		closeAll(s, p)
+		s.Services = withTuple(s.Services, t)
+	case p.Resource == "" && len(s.Services) > 0:
+		t.ID = s.Services[0].ID
+		s.Services = keepTime(s.Services[:1], []presence.Service{t})
 	default:
-		closeOne(s, p, now)
+		s.Services = withoutTuple(s.Services, t)
 	}
 	s.Persons = personFrom(s)
+	if old != nil && presence.Equal(old, s) {
+		return old
+	}
 	return s
 }
 
-func setTuple(s *presence.State, t presence.Service) {
-	// A tuple that was left closed by the last resource has had its time.
-	s.Services = slices.DeleteFunc(s.Services, func(o presence.Service) bool {
-		return o.ID != t.ID && o.Basic == presence.Closed
-	})
-	for i := range s.Services {
-		if s.Services[i].ID == t.ID {
-			s.Services[i] = t
-			return
-		}
-	}
-	s.Services = append(s.Services, t)
-}
-
-// tupleOf is RFC 8048 Table 1 for one available resource.
+// tupleOf is RFC 8048 Table 1 for one resource.
 func tupleOf(p Presence, now time.Time) presence.Service {
-	t := presence.Service{ID: tupleID(p.Resource), Basic: presence.Open, Show: p.Show, Notes: p.Status}
-	if !p.Stamp.IsZero() {
-		t.Timestamp = p.Stamp
+	t := presence.Service{ID: tupleID(p.Resource), Basic: presence.Open, Timestamp: p.Stamp}
+	if hasText(p.Status) {
+		t.Notes = eachLanguage(p.Status)
 	}
-	if !p.From.IsZero() {
-		t.Contact = &presence.Contact{URI: "xmpp:" + contactOf(p)}
+	if t.Timestamp.IsZero() {
+		t.Timestamp = now.UTC().Truncate(time.Second)
 	}
-	if p.HasPriority && p.Priority >= 0 {
-		// RFC 8048 §6.2 note 6.
-		t.Contact = &presence.Contact{URI: "xmpp:" + contactOf(p), Priority: priorityToContact(p.Priority)}
+	if p.Unavailable {
+		t.Basic = presence.Closed // RFC 8048 §6.2 note 4
+		return t
+	}
+	if words[p.Show] != "" {
+		t.Show = p.Show // RFC 8048 §6.2 note 7
+	}
+	var c presence.Contact
+	if p.From.Host != "" {
+		c.URI = xmppURI(p)
+	}
+	if p.HasPriority {
+		c.Priority = priorityText(p.Priority)
+	}
+	if c != (presence.Contact{}) {
+		t.Contact = &c
 	}
 	if !p.Idle.IsZero() {
 		t.UserInput = &presence.UserInput{Idle: true, LastInput: p.Idle}
@@ -252,73 +246,145 @@ func tupleOf(p Presence, now time.Time) presence.Service {
 	return t
 }
 
-// contactOf is the JID of the resource, as far as it can be said.
-func contactOf(p Presence) string {
+// xmppURI is where p came from as a URI (RFC 5122 §2), "" when it has none.
+func xmppURI(p Presence) string {
 	jid, ok := FullJID(presence.Instance{Addr: p.From, Resource: p.Resource})
 	if !ok {
-		jid, _ = JID(p.From)
+		jid, ok = JID(p.From)
 	}
-	return jid
+	if !ok {
+		return ""
+	}
+	bare, resource, found := strings.Cut(jid, "/")
+	local, host, user := strings.Cut(bare, "@")
+	b := make([]byte, 0, len(jid)+8)
+	b = append(b, "xmpp:"...)
+	if user {
+		b = appendEscaped(b, local, nodeChar)
+		b = append(b, '@')
+	} else {
+		host = bare
+	}
+	b = append(b, host...)
+	if found {
+		b = append(b, '/')
+		b = appendEscaped(b, resource, nodeChar)
+	}
+	return string(b)
 }
 
-func closeAll(s *presence.State, p Presence) {
-	for i := range s.Services {
-		s.Services[i] = closed(s.Services[i].ID, p)
+// maxResources is how many resources of one address are kept apart; of more,
+// those that have been silent for longest are forgotten.
+const maxResources = 32
+
+// withTuple returns services with t in its place. A tuple that the last
+// resource left behind, closed, has had its time.
+func withTuple(services []presence.Service, t presence.Service) []presence.Service {
+	out := make([]presence.Service, 0, len(services)+1)
+	found := false
+	for i := range services {
+		o := &services[i]
+		switch {
+		case o.ID == t.ID:
+			found = true
+			out = append(out, t)
+		case o.Basic != presence.Closed:
+			out = append(out, *o)
+		}
 	}
-	if len(s.Services) == 0 {
-		s.Services = []presence.Service{closed(tupleID(""), p)}
+	if !found {
+		out = append(out, t)
 	}
-	s.Services = s.Services[:1]
+	for len(out) > maxResources {
+		oldest := -1
+		for i := range out {
+			if out[i].ID != t.ID && (oldest < 0 || out[i].Timestamp.Before(out[oldest].Timestamp)) {
+				oldest = i
+			}
+		}
+		out = slices.Delete(out, oldest, oldest+1)
+	}
+	return keepTime(services, out)
 }
 
-// closeOne takes the resource's tuple away, or closes it when it is the last
-// (rows D5, D12).
-func closeOne(s *presence.State, p Presence, now time.Time) {
-	id := tupleID(p.Resource)
-	rest := slices.DeleteFunc(slices.Clone(s.Services), func(t presence.Service) bool { return t.ID == id })
+// withoutTuple takes the tuple of t's resource away, or leaves it closed, as t
+// is, when it is the last (rows D5, D12).
+func withoutTuple(services []presence.Service, t presence.Service) []presence.Service {
+	rest := make([]presence.Service, 0, len(services))
+	for i := range services {
+		if services[i].ID != t.ID {
+			rest = append(rest, services[i])
+		}
+	}
 	if len(rest) > 0 {
-		s.Services = rest
-		return
+		return rest
 	}
-	s.Services = []presence.Service{closed(id, p)}
+	return keepTime(services, []presence.Service{t})
 }
 
-func closed(id string, p Presence) presence.Service {
-	return presence.Service{ID: id, Basic: presence.Closed, Notes: p.Status}
+// keepTime gives the tuples of services back their old timestamps when nothing
+// else about them is new, so that a repeated presence is no change.
+func keepTime(old, services []presence.Service) []presence.Service {
+	for i := range services {
+		for j := range old {
+			if old[j].ID != services[i].ID {
+				continue
+			}
+			a, b := old[j], services[i]
+			b.Timestamp = a.Timestamp
+			if presence.Equal(&presence.State{Services: []presence.Service{a}}, &presence.State{Services: []presence.Service{b}}) {
+				services[i].Timestamp = a.Timestamp
+			}
+		}
+	}
+	return services
 }
 
-// rpidOf is the activities that say what a word means, for watchers that read
-// RPID.
-var rpidOf = map[Word][]presence.Value{
-	Away:         {{Name: "away"}},
-	ExtendedAway: {{Name: "away"}, {Space: Ext, Name: "extended-away"}},
-	Busy:         {{Name: "busy"}},
-}
-
-// personFrom makes the person of what the resources say: the most available of
-// them counts.
+// personFrom returns the persons of s with activities and user input as the
+// resources together say them.
 func personFrom(s *presence.State) []presence.Person {
-	open, word := reach(s, time.Time{})
-	if !open {
-		return nil
-	}
 	p := presence.Person{ID: "person"}
-	if vs := rpidOf[word]; vs != nil {
+	if len(s.Persons) > 0 {
+		p = s.Persons[0]
+	}
+	p.Activities, p.UserInput = nil, nil
+	var word Word
+	for i := range s.Services {
+		t := &s.Services[i]
+		if t.Basic != presence.Open {
+			continue
+		}
+		w := words[t.Show]
+		if w == "" {
+			w = Available
+		}
+		if rank[w] > rank[word] {
+			word = w
+		}
+	}
+	if vs := spoken[word]; vs != nil {
 		p.Activities = &presence.Activities{Values: vs}
 	}
-	p.UserInput = personInput(s)
-	if p.Activities == nil && p.UserInput == nil {
+	if word != "" {
+		p.UserInput = jointInput(s.Services)
+	}
+	bare := presence.Person{ID: p.ID}
+	if presence.Equal(&presence.State{Persons: []presence.Person{p}}, &presence.State{Persons: []presence.Person{bare}}) {
 		return nil
 	}
 	return []presence.Person{p}
 }
 
-// personInput is idle when every resource is, since the latest of them
-// (RFC 4480 §3.14).
-func personInput(s *presence.State) *presence.UserInput {
+// jointInput is idle when every open resource is, since the last input at any
+// of them (RFC 4480 §3.14); else nil, for XMPP does not say that someone is
+// active.
+func jointInput(services []presence.Service) *presence.UserInput {
 	var last *presence.UserInput
-	for i := range s.Services {
-		u := s.Services[i].UserInput
+	for i := range services {
+		if services[i].Basic != presence.Open {
+			continue
+		}
+		u := services[i].UserInput
 		if u == nil || !u.Idle {
 			return nil
 		}

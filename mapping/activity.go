@@ -1,0 +1,219 @@
+package mapping
+
+import (
+	"time"
+
+	"github.com/porchlight-im/porchlight/mapping/presence"
+)
+
+// Ext is the namespace of the activities that RPID has no word for. RFC 4480
+// §3.2 allows activities of other namespaces beside its own.
+const Ext = "urn:porchlight:presence:1"
+
+// meaning is what one activity says to someone who wants to reach the person.
+type meaning struct {
+	word   Word // "" when it says nothing about that
+	reason string
+	oof    bool
+}
+
+// activities gives each of the 27 activities of RFC 4480 §3.2 its meaning. It
+// is the one table behind Effective and Show.
+var activities = map[string]meaning{
+	"appointment":       {word: Busy, reason: "calendar"},
+	"away":              {word: Away},
+	"breakfast":         {word: Away},
+	"busy":              {word: Busy},
+	"dinner":            {word: Away},
+	"holiday":           {word: ExtendedAway},
+	"in-transit":        {word: Away, reason: "travelling"},
+	"looking-for-work":  {},
+	"lunch":             {word: Away},
+	"meal":              {word: Away},
+	"meeting":           {word: Busy, reason: "in_meeting"},
+	"on-the-phone":      {word: Busy, reason: "in_call"},
+	"other":             {},
+	"performance":       {word: Busy, reason: "calendar"}, // "a sub-class of an appointment"
+	"permanent-absence": {word: ExtendedAway},
+	"playing":           {},
+	"presentation":      {word: Busy, reason: "presenting"},
+	"shopping":          {word: Away},
+	"sleeping":          {word: Away},
+	"spectator":         {word: Away},
+	"steering":          {word: Away, reason: "travelling"},
+	"travel":            {word: Away, reason: "travelling"},
+	"tv":                {},
+	"unknown":           {}, // some clients say so of everyone who is online
+	"vacation":          {word: ExtendedAway, oof: true},
+	"working":           {},
+	"worship":           {word: Busy},
+}
+
+// extensions are the activities of the namespace Ext.
+var extensions = map[string]meaning{
+	"be-right-back":   {word: Away},
+	"conference-call": {word: Busy, reason: "in_call"},
+	"do-not-disturb":  {word: DND},
+	"emoji":           {},
+	"extended-away":   {word: ExtendedAway},
+	"focusing":        {word: Busy, reason: "focusing"},
+	"free-for-chat":   {word: Chat},
+	"invisible":       {word: Offline},
+	"off-work":        {word: ExtendedAway},
+	"out-of-office":   {oof: true},
+	"screen-sharing":  {word: Busy, reason: "presenting"},
+	"urgent-only":     {word: DND},
+}
+
+// weight orders the words of activities that are true at once: that which
+// asks most of the watcher counts. Being away for long is more than being
+// away.
+var weight = map[Word]int{"": 0, Available: 1, Chat: 2, Away: 3, ExtendedAway: 4, Busy: 5, DND: 6, Offline: 7}
+
+// rank orders the words of several services: dnd > busy > chat > available >
+// away > extended_away > offline.
+var rank = map[Word]int{Unknown: 0, Offline: 1, ExtendedAway: 2, Away: 3, Available: 4, Chat: 5, Busy: 6, DND: 7}
+
+// reasonRank orders the reasons that are true at once.
+var reasonRank = map[string]int{"": 0, "travelling": 1, "calendar": 2, "focusing": 3, "in_meeting": 4, "presenting": 5, "in_call": 6}
+
+// shows is the XMPP <show> of each word (RFC 6121 §4.7.2.1). XMPP's dnd means
+// no more than busy (RFC 8048 §6.2 note 7).
+var shows = map[Word]string{Chat: "chat", Away: "away", ExtendedAway: "xa", Busy: "dnd", DND: "dnd"}
+
+// words is the word of each XMPP <show>.
+var words = map[string]Word{"chat": Chat, "away": Away, "xa": ExtendedAway, "dnd": Busy}
+
+// spoken are the activities that say a word to watchers who read RPID.
+var spoken = map[Word][]presence.Value{
+	Chat:         {{Space: Ext, Name: "free-for-chat"}},
+	Away:         {{Name: "away"}},
+	ExtendedAway: {{Name: "away"}, {Space: Ext, Name: "extended-away"}},
+	Busy:         {{Name: "busy"}},
+	DND:          {{Name: "busy"}, {Space: Ext, Name: "do-not-disturb"}},
+	Unknown:      {{Name: "unknown"}},
+}
+
+// Show returns the XMPP <show> for one activity of RFC 4480 §3.2 and whether
+// the table knows it.
+func Show(activity string) (show string, ok bool) {
+	m, ok := activities[activity]
+	return shows[m.word], ok
+}
+
+// meaningOf returns what v says; ok is false when the tables do not have it.
+func meaningOf(v *presence.Value) (m meaning, ok bool) {
+	switch v.Space {
+	case "":
+		m, ok = activities[v.Name]
+	case Ext:
+		m, ok = extensions[v.Name]
+	}
+	return m, ok
+}
+
+// human is what a State says of its person.
+type human struct {
+	word    Word   // by the activities; "" when they say nothing
+	reason  string // the weightiest that goes with word
+	oof     bool
+	unknown bool      // the activities are said to be unknown
+	since   time.Time // of the activities
+	until   time.Time
+	// unwilling: overriding willingness closed; decided: it was given at all.
+	unwilling, decided bool
+	willUntil          time.Time
+	// input tells whether there is any sign of the person at a device.
+	input input
+}
+
+type input uint8
+
+const (
+	noInput input = iota
+	active
+	idle
+)
+
+// personOf returns the person to believe, the one with the latest timestamp,
+// when there are several (RFC 4479 §3.5), or nil.
+func personOf(s *presence.State) *presence.Person {
+	if len(s.Persons) == 0 {
+		return nil
+	}
+	p := &s.Persons[0]
+	for i := range s.Persons[1:] {
+		if s.Persons[i+1].Timestamp.After(p.Timestamp) {
+			p = &s.Persons[i+1]
+		}
+	}
+	return p
+}
+
+// humanOf reads the person of s, which may have none.
+func humanOf(s *presence.State, now time.Time) human {
+	var h human
+	p := personOf(s)
+	if p == nil {
+		return h
+	}
+	if w := p.OMA.OverridingWillingness; holds(w, now) {
+		h.decided, h.unwilling, h.willUntil = true, w.Basic == presence.Closed, w.Until
+	}
+	h.input = inputOf(p.UserInput)
+	a := p.Activities
+	if a == nil || !during(a.Range, now) {
+		return h
+	}
+	reasons := [2]string{} // for words up to away, and for busier ones
+	for i := range a.Values {
+		m, ok := meaningOf(&a.Values[i])
+		if !ok {
+			continue
+		}
+		h.oof = h.oof || m.oof
+		h.unknown = h.unknown || a.Values[i].Name == "unknown"
+		if weight[m.word] > weight[h.word] {
+			h.word = m.word
+		}
+		r := &reasons[kind(m.word)]
+		if reasonRank[m.reason] > reasonRank[*r] {
+			*r = m.reason
+		}
+	}
+	h.reason = reasons[kind(h.word)]
+	if h.word != "" {
+		h.since, h.until = a.From, a.Until
+	}
+	return h
+}
+
+// kind tells the reasons for being busy from those for being away.
+func kind(w Word) int {
+	if w == Busy || w == DND {
+		return 1
+	}
+	return 0
+}
+
+func inputOf(u *presence.UserInput) input {
+	switch {
+	case u == nil:
+		return noInput
+	case u.Idle:
+		return idle
+	}
+	return active
+}
+
+// holds reports whether an OMA element is there, says open or closed, and has
+// not run out.
+func holds(w *presence.OnOff, now time.Time) bool {
+	return w != nil && (w.Basic == presence.Open || w.Basic == presence.Closed) &&
+		(w.Until.IsZero() || w.Until.After(now))
+}
+
+// during reports whether now is in r (RFC 4480 §3.1).
+func during(r presence.Range, now time.Time) bool {
+	return !r.From.After(now) && (r.Until.IsZero() || r.Until.After(now))
+}
