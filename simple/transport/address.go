@@ -221,8 +221,9 @@ func parseVia(s string) (*sip.ViaHeader, error) {
 	if !ok {
 		return nil, errors.New("no sent-by")
 	}
-	parts := strings.Split(proto, "/")
-	if len(parts) != 3 || !strings.EqualFold(parts[0], "SIP") || parts[1] != "2.0" || !isToken(parts[2]) {
+	name, version, _ := strings.Cut(proto, "/")
+	version, transport, _ := strings.Cut(version, "/")
+	if !strings.EqualFold(name, "SIP") || version != "2.0" || !isToken(transport) {
 		return nil, errors.New("no SIP/2.0/transport")
 	}
 	end := indexOutside(rest, ';')
@@ -235,7 +236,7 @@ func parseVia(s string) (*sip.ViaHeader, error) {
 		return nil, err
 	}
 	return &sip.ViaHeader{
-		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: strings.ToUpper(parts[2]),
+		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: strings.ToUpper(transport),
 		Host: host, Port: port, Params: params,
 	}, nil
 }

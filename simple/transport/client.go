@@ -216,6 +216,8 @@ func (c *clients) advance(tx *clientTx) {
 
 // launch sends the request on a way, as a new transaction (RFC 3263 §4.3).
 func (c *clients) launch(tx *clientTx, w way, h hop) {
+	f := w.flow()
+	sentBy := c.t.sentBy(f)
 	sh := tx.shard
 	sh.mu.Lock()
 	if tx.state >= completed {
@@ -225,7 +227,7 @@ func (c *clients) launch(tx *clientTx, w way, h hop) {
 	tx.tries++
 	// RFC 3261 §8.1.1.7: the branch begins with the magic cookie.
 	tx.branch = "z9hG4bK" + tx.id + "." + strconv.Itoa(tx.tries)
-	b := c.t.appendRequest(&tx.msg, w, tx.branch)
+	b := appendRequest(&tx.msg, f.Transport, sentBy, tx.branch)
 	if c.bySize(tx, w, h, len(b)) {
 		sh.mu.Unlock()
 		c.advance(tx)
@@ -319,6 +321,7 @@ func (c *clients) response(res *sip.Response, via *sip.ViaHeader) {
 	if res.StatusCode == 503 && len(tx.plan) > 0 {
 		// RFC 3263 §4.3: a 503 is a failure of this hop.
 		tx.state = planning
+		c.t.locator.suspect(tx.hop)
 		sh.mu.Unlock()
 		c.advance(tx)
 		return
@@ -387,11 +390,13 @@ func (c *clients) fire(tx *clientTx, now time.Time) func() {
 			return c.retransmit(tx, now)
 		}
 		tx.err = ErrTimeout
+		c.t.locator.suspect(tx.hop)
 		if len(tx.plan) > 0 || !tx.resolved {
 			sh.plan(tx, now.Add(64*c.t1))
 			return func() { c.advance(tx) }
 		}
 	case failed:
+		c.t.locator.suspect(tx.hop)
 		if len(tx.plan) > 0 || !tx.resolved {
 			sh.plan(tx, now.Add(64*c.t1))
 			return func() { c.advance(tx) }
@@ -453,20 +458,19 @@ func (c *clients) stop() {
 	}
 }
 
-// appendRequest writes m as it goes out on w.
-func (t *Transport) appendRequest(m *Message, w way, branch string) []byte {
-	f := w.flow()
+// appendRequest writes m as it goes out on a transport.
+func appendRequest(m *Message, transport, sentBy, branch string) []byte {
 	b := make([]byte, 0, 256+len(m.URI)+len(m.Header)+len(m.Body))
 	b = append(b, m.Method...)
 	b = append(b, ' ')
 	b = append(b, m.URI...)
 	b = append(b, " SIP/2.0\r\nVia: SIP/2.0/"...)
-	b = append(b, strings.ToUpper(f.Transport)...)
+	b = append(b, strings.ToUpper(transport)...)
 	b = append(b, ' ')
-	b = append(b, t.sentBy(f)...)
+	b = append(b, sentBy...)
 	b = append(b, ";branch="...)
 	b = append(b, branch...)
-	if f.Transport == "udp" {
+	if transport == "udp" {
 		b = append(b, ";rport"...) // RFC 3581 §3
 	}
 	b = append(b, "\r\nMax-Forwards: 70\r\n"...)

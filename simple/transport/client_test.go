@@ -176,58 +176,63 @@ func TestLargeResponseStaysOnUDP(t *testing.T) {
 	})
 }
 
+// places is the DNS of TestLocatingTheNextHop.
+var places = zone{
+	naptr: map[string][]transport.NAPTR{
+		"n.example": {
+			{Order: 20, Flags: "s", Service: "SIP+D2T", Replacement: "tcp.n.example."},
+			{Order: 10, Preference: 5, Flags: "s", Service: "SIP+D2U", Replacement: "udp.n.example."},
+			{Order: 1, Flags: "s", Service: "SIP+D2W", Replacement: "ws.n.example."},
+			{Order: 1, Flags: "u", Service: "E2U+sip", Replacement: "."},
+		},
+		"t.example": {{Order: 1, Flags: "S", Service: "sip+d2t", Replacement: "tcp.n.example"}},
+	},
+	srv: map[string][]transport.SRV{
+		"udp.n.example":        {{Priority: 2, Port: 5072, Target: "b.example"}, {Priority: 1, Port: 5071, Target: "a.example."}},
+		"tcp.n.example":        {{Port: 5073, Target: "a.example"}},
+		"_sip._udp.s.example":  {{Port: 5074, Target: "a.example"}},
+		"_sip._tcp.s.example":  {{Port: 5075, Target: "a.example"}},
+		"_sip._tcp.tt.example": {{Port: 5076, Target: "b.example"}},
+	},
+	hosts: map[string][]string{
+		"a.example": {"10.1.0.1"}, "b.example": {"10.1.0.2", "10.1.0.3"}, "tt.example": {"10.1.0.4"},
+		"m.example": {"224.0.1.75", "255.255.255.255", "0.0.0.0", "10.1.0.5"}, "localhost": {"127.0.0.1"},
+		"s.example": {"10.9.9.9"},
+	},
+}
+
+// nextHops says where a request to a URI is tried.
+var nextHops = []struct {
+	next string
+	want []string // transport and address of each try, in order
+}{
+	{"sip:10.1.0.9", []string{"UDP 10.1.0.9:5060"}},
+	{"sip:10.1.0.9:5099", []string{"UDP 10.1.0.9:5099"}},
+	{"sip:[2001:db8::9]:5098;lr", []string{"UDP [2001:db8::9]:5098"}},
+	{"sip:10.1.0.9;transport=tcp", []string{"TCP 10.1.0.9:5060"}},
+	{"sip:10.1.0.9;TRANSPORT=TCP", []string{"TCP 10.1.0.9:5060"}},
+	{"sip:u@x.example:5077;maddr=10.1.0.8", []string{"UDP 10.1.0.8:5077"}},
+	{"sip:b.example:5077", []string{"UDP 10.1.0.2:5077", "UDP 10.1.0.3:5077"}},
+	{"sip:n.example", []string{"UDP 10.1.0.1:5071", "UDP 10.1.0.2:5072", "UDP 10.1.0.3:5072", "TCP 10.1.0.1:5073"}},
+	{"sip:N.Example;transport=udp", nil}, // no SRV of its own, no address
+	{"sip:t.example", []string{"TCP 10.1.0.1:5073"}},
+	{"sip:s.example", []string{"UDP 10.1.0.1:5074", "TCP 10.1.0.1:5075"}},
+	{"sip:tt.example;transport=tcp", []string{"TCP 10.1.0.2:5076", "TCP 10.1.0.3:5076"}},
+	{"sip:a.example", []string{"UDP 10.1.0.1:5060"}},
+	{"sip:m.example", []string{"UDP 10.1.0.5:5060"}},
+	{"sip:localhost", []string{"UDP 127.0.0.1:5060"}},
+	{"sip:10.1.0.9;transport=sctp", nil},
+	{"sips:10.1.0.9;transport=udp", nil},
+	{"sip:224.0.1.75", nil},
+	{"sip:none.example", nil},
+	{"sip:broken.example:5060", nil},
+	{"tel:+1201", nil},
+	{"", nil},
+}
+
 // RFC 3263 and defect T19.
 func TestLocatingTheNextHop(t *testing.T) {
-	z := zone{
-		naptr: map[string][]transport.NAPTR{
-			"n.example": {
-				{Order: 20, Flags: "s", Service: "SIP+D2T", Replacement: "tcp.n.example."},
-				{Order: 10, Preference: 5, Flags: "s", Service: "SIP+D2U", Replacement: "udp.n.example."},
-				{Order: 1, Flags: "s", Service: "SIP+D2W", Replacement: "ws.n.example."},
-				{Order: 1, Flags: "u", Service: "E2U+sip", Replacement: "."},
-			},
-			"t.example": {{Order: 1, Flags: "S", Service: "sip+d2t", Replacement: "tcp.n.example"}},
-		},
-		srv: map[string][]transport.SRV{
-			"udp.n.example":        {{Priority: 2, Port: 5072, Target: "b.example"}, {Priority: 1, Port: 5071, Target: "a.example."}},
-			"tcp.n.example":        {{Port: 5073, Target: "a.example"}},
-			"_sip._udp.s.example":  {{Port: 5074, Target: "a.example"}},
-			"_sip._tcp.s.example":  {{Port: 5075, Target: "a.example"}},
-			"_sip._tcp.tt.example": {{Port: 5076, Target: "b.example"}},
-		},
-		hosts: map[string][]string{
-			"a.example": {"10.1.0.1"}, "b.example": {"10.1.0.2", "10.1.0.3"}, "tt.example": {"10.1.0.4"},
-			"m.example": {"224.0.1.75", "255.255.255.255", "0.0.0.0", "10.1.0.5"}, "localhost": {"127.0.0.1"},
-			"s.example": {"10.9.9.9"},
-		},
-	}
-	for _, c := range []struct {
-		next string
-		want []string // transport and address of each try, in order
-	}{
-		{"sip:10.1.0.9", []string{"UDP 10.1.0.9:5060"}},
-		{"sip:10.1.0.9:5099", []string{"UDP 10.1.0.9:5099"}},
-		{"sip:[2001:db8::9]:5098;lr", []string{"UDP [2001:db8::9]:5098"}},
-		{"sip:10.1.0.9;transport=tcp", []string{"TCP 10.1.0.9:5060"}},
-		{"sip:10.1.0.9;TRANSPORT=TCP", []string{"TCP 10.1.0.9:5060"}},
-		{"sip:u@x.example:5077;maddr=10.1.0.8", []string{"UDP 10.1.0.8:5077"}},
-		{"sip:b.example:5077", []string{"UDP 10.1.0.2:5077", "UDP 10.1.0.3:5077"}},
-		{"sip:n.example", []string{"UDP 10.1.0.1:5071", "UDP 10.1.0.2:5072", "UDP 10.1.0.3:5072", "TCP 10.1.0.1:5073"}},
-		{"sip:N.Example;transport=udp", nil}, // no SRV of its own, no address
-		{"sip:t.example", []string{"TCP 10.1.0.1:5073"}},
-		{"sip:s.example", []string{"UDP 10.1.0.1:5074", "TCP 10.1.0.1:5075"}},
-		{"sip:tt.example;transport=tcp", []string{"TCP 10.1.0.2:5076", "TCP 10.1.0.3:5076"}},
-		{"sip:a.example", []string{"UDP 10.1.0.1:5060"}},
-		{"sip:m.example", []string{"UDP 10.1.0.5:5060"}},
-		{"sip:localhost", []string{"UDP 127.0.0.1:5060"}},
-		{"sip:10.1.0.9;transport=sctp", nil},
-		{"sips:10.1.0.9;transport=udp", nil},
-		{"sip:224.0.1.75", nil},
-		{"sip:none.example", nil},
-		{"sip:broken.example:5060", nil},
-		{"tel:+1201", nil},
-		{"", nil},
-	} {
+	for _, c := range nextHops {
 		t.Run(c.next, func(t *testing.T) {
 			bubble(t, func(t *testing.T, n *bridgetest.Network) {
 				var mu sync.Mutex
@@ -241,7 +246,7 @@ func TestLocatingTheNextHop(t *testing.T) {
 				}
 				n.SetLoss(func(_, to netip.AddrPort, _ []byte) bool { note("UDP " + to.String()); return true })
 				tr := start(t, transport.Config{
-					Listen: []string{"udp://" + us, "udp://[2001:db8::1]:5060"}, Net: noteDials{n, note}, Resolver: z,
+					Listen: []string{"udp://" + us, "udp://[2001:db8::1]:5060"}, Net: noteDials{n, note}, Resolver: places,
 				})
 				a := await(t, send(tr, notify(c.next, "")))
 				if a.err == nil || len(c.want) == 0 && !errors.Is(a.err, transport.ErrUnreachable) {
@@ -280,6 +285,11 @@ func TestFailover(t *testing.T) {
 				a := await(t, send(tr, notify("sip:x.example;transport="+tp, "")))
 				if a.code() != 200 || time.Since(begin) != c.took {
 					t.Errorf("got %d, %v after %v", a.code(), a.err, time.Since(begin))
+				}
+				begin = time.Now()
+				a = await(t, send(tr, notify("sip:x.example;transport="+tp, "")))
+				if a.code() != 200 || time.Since(begin) != 0 {
+					t.Errorf("the hop that failed was tried first again: %d, %v after %v", a.code(), a.err, time.Since(begin))
 				}
 				if c.name == "503" { // the last hop's 503 is the answer
 					a = await(t, send(tr, notify("sip:10.0.0.2:5071", "")))

@@ -145,7 +145,7 @@ func indexOutside(s string, c byte) int {
 // tighten removes white space around ; = , / and : outside quotes and angle
 // brackets: RFC 3261 §25.1 lets SEMI, EQUAL, COMMA, SLASH and COLON have it.
 func tighten(s string) string {
-	if strings.IndexAny(s, " \t") < 0 {
+	if isTight(s) {
 		return s
 	}
 	var b strings.Builder
@@ -182,6 +182,21 @@ func tighten(s string) string {
 	return b.String()
 }
 
+// isTight says that s has no white space beside a separator or more white
+// space, quoted or not: then there is nothing to remove.
+func isTight(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !isSpace(s[i]) {
+			continue
+		}
+		if s[i] == '\t' || i == 0 || i+1 == len(s) || isSpace(s[i+1]) ||
+			isSeparator(s[i-1]) || isSeparator(s[i+1]) {
+			return false
+		}
+	}
+	return true
+}
+
 func isSpace(c byte) bool { return c == ' ' || c == '\t' }
 
 func isSeparator(c byte) bool {
@@ -202,10 +217,13 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-func isTokenByte(c byte) bool {
-	switch {
-	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		return true
+func isTokenByte(c byte) bool { return tokenBytes[c] }
+
+// tokenBytes has what a token is made of.
+var tokenBytes = func() (t [256]bool) {
+	for c := range t {
+		alnum := 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
+		t[c] = c < 0x80 && alnum || strings.IndexByte("-.!%*_+`'~", byte(c)) >= 0
 	}
-	return strings.IndexByte("-.!%*_+`'~", c) >= 0
-}
+	return t
+}()

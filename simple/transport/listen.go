@@ -115,7 +115,7 @@ func (t *Transport) accept(e *endpoint) {
 				return
 			}
 			// Out of file descriptors, for instance: the listener stays.
-			t.log.Warn("accept", "kind", e.scheme, "err", err)
+			t.log.Warn("accepting a connection", "kind", e.scheme, "err", err)
 			if !t.pause(50 * time.Millisecond) {
 				return
 			}
@@ -218,7 +218,7 @@ func (t *Transport) localFor(f Flow) string {
 	}
 	// Connecting a UDP socket asks the routing table and sends nothing.
 	host := "localhost"
-	conn, err := net.Dial("udp", remote.String())
+	conn, err := t.net.Dial(t.runCtx, "udp", remote.String())
 	if err == nil {
 		a, err := netip.ParseAddrPort(conn.LocalAddr().String())
 		if err == nil {

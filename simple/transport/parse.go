@@ -84,7 +84,7 @@ func (m *message) split(head string) {
 			m.refuse(400, "Malformed header line")
 			continue
 		}
-		if strings.ContainsAny(val, "\r\n") {
+		if strings.IndexByte(val, '\n') >= 0 || strings.IndexByte(val, '\r') >= 0 {
 			m.refuse(400, "Line break inside %s", name)
 			val = strings.NewReplacer("\r", " ", "\n", " ").Replace(val)
 		}

@@ -57,12 +57,14 @@ const (
 	dnsCache    = 20_000 // entries
 	dnsWaiters  = 10_000 // requests waiting for one lookup
 	dnsDeadline = 15 * time.Second
+	downFor     = 30 * time.Second
 )
 
 // locator finds hops by RFC 3263. Lookups of one name are joined.
 type locator struct {
 	t     *Transport
 	cache *cache.Cache // key → located
+	down  *cache.Cache // transport|address of hops that failed lately
 	mu    sync.Mutex
 	busy  map[string][]func([]hop, error)
 }
@@ -73,7 +75,10 @@ type located struct {
 }
 
 func newLocator(t *Transport) *locator {
-	return &locator{t: t, cache: cache.New(dnsKeep, 0), busy: make(map[string][]func([]hop, error))}
+	return &locator{
+		t: t, cache: cache.New(dnsKeep, 0), down: cache.New(downFor, 0),
+		busy: make(map[string][]func([]hop, error)),
+	}
 }
 
 // want is what a URI says about where to go.
@@ -145,7 +150,7 @@ func (l *locator) find(next string, back func([]hop, error)) {
 	key := w.key()
 	v, ok := l.cache.Get(key)
 	if ok {
-		back(slices.Clone(v.(located).hops), v.(located).err)
+		back(l.order(v.(located).hops), v.(located).err)
 		return
 	}
 	l.mu.Lock()
@@ -188,8 +193,35 @@ func (l *locator) finish(key string, r located, keep time.Duration) {
 	delete(l.busy, key)
 	l.mu.Unlock()
 	for _, back := range waiting {
-		back(slices.Clone(r.hops), r.err)
+		back(l.order(r.hops), r.err)
 	}
+}
+
+// suspect remembers for a while that a hop has failed, so that not every
+// request waits for it first.
+func (l *locator) suspect(h hop) {
+	if !h.addr.IsValid() {
+		return
+	}
+	if l.down.ItemCount() >= dnsCache {
+		l.down.Flush()
+	}
+	l.down.SetDefault(peerKey(h.transport, h.addr, ""), struct{}{})
+}
+
+// order copies hops, those that have failed lately last.
+func (l *locator) order(hops []hop) []hop {
+	out := make([]hop, 0, len(hops))
+	var last []hop
+	for _, h := range hops {
+		_, down := l.down.Get(peerKey(h.transport, h.addr, ""))
+		if len(hops) > 1 && down {
+			last = append(last, h)
+		} else {
+			out = append(out, h)
+		}
+	}
+	return append(out, last...)
 }
 
 // transportOr is the transport of a URI that needs no lookup for it.

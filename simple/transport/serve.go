@@ -1,6 +1,9 @@
 package transport
 
 import (
+	"context"
+	"fmt"
+	"log/slog"
 	"net/netip"
 	"runtime/debug"
 	"strconv"
@@ -11,7 +14,7 @@ import (
 func (t *Transport) receive(head string, body []byte, w way, from netip.AddrPort) {
 	m, err := parseMessage(head, body)
 	if err != nil {
-		t.log.Debug("message dropped", "remote", from, "err", err)
+		t.debug("message dropped", w.flow().Transport, from, err)
 		return
 	}
 	if m.res != nil {
@@ -32,7 +35,7 @@ func (t *Transport) receive(head string, body []byte, w way, from netip.AddrPort
 	case m.method == "ACK":
 		// RFC 3261 §17.2.1: absorbed; we never send 2xx that waits for it.
 	case m.fault != nil:
-		t.log.Debug("request refused", "remote", from, "code", m.fault.code, "reason", m.fault.reason)
+		t.debug("request refused", w.flow().Transport, from, faultError(*m.fault))
 		t.refuse(m, back, top, Reply{Code: m.fault.code, Reason: m.fault.reason})
 	case m.method == "CANCEL":
 		// RFC 3261 §9.2: 200 if it names a transaction, else 481. What is
@@ -113,7 +116,7 @@ func (t *Transport) reply(r *Request, p Reply) {
 func (t *Transport) send(w way, b []byte) {
 	err := w.send(b, nil)
 	if err != nil {
-		t.log.Debug("response lost", "remote", w.flow().Remote, "err", err)
+		t.log.Debug("response lost", "kind", w.flow().Transport, "err", err)
 	}
 }
 
@@ -127,6 +130,13 @@ func (t *Transport) handle(r *Request) {
 	t.cfg.Handler(t.handlerCtx, r)
 }
 
+// debug logs what happened with a peer; kind is the transport.
+func (t *Transport) debug(what, kind string, remote netip.AddrPort, err error) {
+	if t.log.Enabled(context.Background(), slog.LevelDebug) {
+		t.log.Debug(what, "kind", kind, "err", fmt.Errorf("%s: %w", remote, err))
+	}
+}
+
 // rescue ends a panic with a log line, so that one message cannot end the
 // process, and calls then if there was one. Only to be deferred.
 func (t *Transport) rescue(where string, then func()) {
@@ -135,7 +145,7 @@ func (t *Transport) rescue(where string, then func()) {
 		return
 	}
 	t.panics.Add(1)
-	t.log.Error("panic in the transport", "kind", where, "err", p, "stack", string(debug.Stack()))
+	t.log.Error("panic in the transport", "kind", where, "err", fmt.Sprintf("%v\n%s", p, debug.Stack()))
 	if then != nil {
 		then()
 	}

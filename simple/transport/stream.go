@@ -29,6 +29,7 @@ type stream struct {
 	transport string
 	remote    netip.AddrPort
 	host      string   // name that was dialled, "" for accepted ones
+	dialled   bool     // by us
 	aliases   []string // more keys in streams.peers; guarded by its lock
 
 	mu      sync.Mutex
@@ -189,7 +190,7 @@ func (s *stream) serve(w wire, p peer) {
 	if err == nil || errors.Is(err, io.EOF) {
 		err = errClosed
 	}
-	s.t.log.Debug("connection ended", "remote", s.remote, "kind", s.transport, "err", err)
+	s.t.debug("connection ended", s.transport, s.remote, err)
 	s.close(err)
 }
 
@@ -238,8 +239,8 @@ func (w *bytesWire) join(msgs [][]byte) error {
 
 func (w *bytesWire) read(s *stream) error {
 	f := framer{max: s.t.lim.StreamMessage}
-	deadline := time.Now().Add(s.t.lim.Begin)
-	for begun := false; ; {
+	deadline := s.firstDeadline()
+	for begun := s.dialled; ; {
 		err := w.conn.SetReadDeadline(deadline)
 		if err != nil {
 			return err
@@ -263,6 +264,15 @@ func (w *bytesWire) read(s *stream) error {
 			deadline = time.Now().Add(s.t.lim.Message)
 		}
 	}
+}
+
+// firstDeadline is when the first bytes have to be there: soon from a peer
+// that has connected, at leisure from one that we have.
+func (s *stream) firstDeadline() time.Time {
+	if s.dialled {
+		return time.Now().Add(s.t.lim.Idle)
+	}
+	return time.Now().Add(s.t.lim.Begin)
 }
 
 // frames serves the whole messages in f; got says whether there was one.

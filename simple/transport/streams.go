@@ -18,6 +18,8 @@ import (
 	"github.com/patrickmn/go-cache"
 )
 
+var errTooMany = errors.New("too many connections")
+
 // streams is the table of connections: by id for flows, by peer for reuse.
 type streams struct {
 	t     *Transport
@@ -125,6 +127,7 @@ func (p *streams) to(h hop) (*stream, error) {
 		return nil, errors.New("too many connections being opened")
 	}
 	s = p.add(h.transport, h.addr, host)
+	s.dialled = true
 	p.mu.Unlock()
 	if !p.t.io.start(func() { p.connect(s) }) {
 		<-p.dials
@@ -269,7 +272,7 @@ func (t *Transport) serveConn(e *endpoint, raw net.Conn) {
 	}
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 	if !t.streams.admit(from.Addr()) {
-		t.log.Debug("connection refused: too many", "remote", from)
+		t.debug("connection refused", e.scheme, from, errTooMany)
 		raw.Close()
 		return
 	}
@@ -277,7 +280,7 @@ func (t *Transport) serveConn(e *endpoint, raw net.Conn) {
 	defer t.rescue("connection", func() { raw.Close() })
 	w, who, err := t.handshake(e, raw)
 	if err != nil {
-		t.log.Debug("handshake", "remote", from, "kind", e.scheme, "err", err)
+		t.debug("handshake", e.scheme, from, err)
 		raw.Close()
 		return
 	}

@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -13,6 +14,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -101,6 +103,38 @@ func TestPUB_26_SUB_40_TLS(t *testing.T) {
 			var name x509.HostnameError
 			if !errors.Is(a.err, transport.ErrUnreachable) || !errors.As(a.err, &name) {
 				t.Errorf("evil.example: %d, %v", a.code(), a.err)
+			}
+		})
+	}
+}
+
+// RFC 5923: a connection that the peer has opened is used for requests to it
+// if its certificate proves the name, and only then.
+func TestAlias(t *testing.T) {
+	for _, mutual := range []bool{false, true} {
+		bubble(t, func(t *testing.T, n *bridgetest.Network) {
+			z := zone{hosts: map[string][]string{"example.org": {"10.0.0.2"}}}
+			tr := start(t, transport.Config{Listen: []string{"tls://" + us}, TLS: serverTLS(t, mutual), Net: n, Resolver: z})
+			raw, err := n.DialFrom(context.Background(), "tcp", "10.0.0.2:0", us)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg := serverTLS(t, false)
+			cfg.ServerName = "example.org"
+			c := tls.Client(raw, cfg)
+			defer c.Close()
+			l := &line{t: t, Conn: c, r: bufio.NewReader(c)}
+			hasLines(t, l.ask(strings.Replace(publish("TLS", "z9hG4bK1"), "192.0.2.7:5060;", "Example.org:5061;alias;", 1)), "SIP/2.0 200 ")
+			ch := send(tr, notify("sips:bob@example.org:5061", "x"))
+			if !mutual { // a new connection is tried, and nobody listens
+				if a := await(t, ch); !errors.Is(a.err, transport.ErrUnreachable) {
+					t.Errorf("without a certificate: %d, %v", a.code(), a.err)
+				}
+				return
+			}
+			l.send(responseTo(l.hear(), 200))
+			if a := await(t, ch); a.code() != 200 {
+				t.Errorf("got %d, %v", a.code(), a.err)
 			}
 		})
 	}

@@ -114,7 +114,7 @@ func (w *wsWire) write(msgs [][]byte, deadline time.Time) error {
 }
 
 func (w *wsWire) read(s *stream) error {
-	deadline := s.t.lim.Begin
+	deadline := time.Until(s.firstDeadline())
 	w.conn.SetPingHandler(func(data string) error {
 		err := w.conn.SetReadDeadline(time.Now().Add(s.t.lim.Idle))
 		if err != nil {
