@@ -3,7 +3,7 @@
 //
 // Memory is the truth; the store is what a restart begins with. A batch that
 // has been waited for survives the end of the process (kill -9); a power cut
-// may cost the last moments of soft state, never consistency.
+// may cost the last 100 ms of soft state, never consistency.
 package store
 
 import (
