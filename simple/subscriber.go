@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/porchlight-im/porchlight/bridge"
+	"github.com/porchlight-im/porchlight/mapping/presence"
 	"github.com/porchlight-im/porchlight/simple/event"
 )
 
@@ -110,9 +111,11 @@ func (s *subscriber) detach(leg bridge.Leg) {
 func (s *subscriber) resume() {
 	var fs []*follow
 	now := time.Now()
-	s.port.hub.Attached(s.port.Name(), func(leg bridge.Leg, v bridge.Verdict, _ *presenceState, data []byte) {
+	s.port.hub.Attached(s.port.Name(), func(leg bridge.Leg, v bridge.Verdict, _ *presence.State, data []byte) {
 		fs = append(fs, s.restore(leg, v, data, now))
 	})
+	// What the hub has asked for meanwhile is among these.
+	s.takeIn()
 	for _, f := range fs {
 		s.input(f, func(now time.Time) event.Orders {
 			if f.sub.Phase() == event.Init {
@@ -141,13 +144,24 @@ func (s *subscriber) later(f func()) {
 	wakeUp(s.wake)
 }
 
+// takeIn does what is left to the subscriber's goroutine, and says how much.
+func (s *subscriber) takeIn() int {
+	s.mu.Lock()
+	inbox := s.inbox
+	s.inbox = nil
+	s.mu.Unlock()
+	for _, f := range inbox {
+		f()
+	}
+	return len(inbox)
+}
+
 func (s *subscriber) run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
+		n := s.takeIn()
 		s.mu.Lock()
-		inbox := s.inbox
-		s.inbox = nil
 		now := time.Now()
 		var due []*follow
 		for len(s.timers) > 0 && !s.timers[0].at.After(now) {
@@ -159,16 +173,10 @@ func (s *subscriber) run(ctx context.Context) {
 			pause = s.timers[0].at.Sub(now)
 		}
 		s.mu.Unlock()
-		for _, in := range inbox {
-			in()
-		}
 		for _, f := range due {
 			s.input(f, f.sub.Due)
 		}
-		if len(inbox)+len(due) > 0 {
-			if ctx.Err() != nil {
-				return
-			}
+		if n+len(due) > 0 && ctx.Err() == nil {
 			continue // that may have made something due
 		}
 		timer.Reset(pause)

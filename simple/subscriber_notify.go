@@ -11,9 +11,6 @@ import (
 	"github.com/porchlight-im/porchlight/simple/transport"
 )
 
-// presenceState shortens the signature of the hub's callback.
-type presenceState = presence.State
-
 // notify answers a NOTIFY: RFC 6665 §4.1.3.
 func (s *subscriber) notify(r *transport.Request) {
 	f := s.find(r)
@@ -168,7 +165,7 @@ func (f *follow) enter(n told) *transport.Reply {
 		return &noSubscription
 	}
 	if n.target != "" {
-		d.Target = n.target // RFC 6665 §8.2.1: NOTIFY refreshes the target
+		d.Target = n.target // RFC 6665 §3.2: NOTIFY refreshes the target
 	}
 	return nil
 }
