@@ -3,11 +3,13 @@ package simple
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/porchlight-im/porchlight/bridge/bridgetest"
 	"github.com/porchlight-im/porchlight/bridge/policy"
 	"github.com/porchlight-im/porchlight/bridge/store"
 )
@@ -178,11 +180,20 @@ func TestPUB_05_TagOfAnotherUser(t *testing.T) {
 }
 
 func TestPUB_15_TagsNeverRepeat(t *testing.T) {
-	in(t, allowed, func(t *testing.T, w *world) {
+	synctest.Test(t, func(t *testing.T) {
+		s := allowed
+		s.store, s.net = store.NewMemory(), bridgetest.NewNetwork()
+		s.log = io.Discard
+		w := newWorld(t, s)
 		alice := w.peer(aliceURI)
 		m := alice.publish("", doc("open", ""))
 		seen := map[string]bool{m.get("SIP-ETag"): true}
-		for range 2000 {
+		for i := range 10_000 {
+			if i == 5000 { // another process takes over
+				w.stop()
+				w = newWorld(t, s)
+				alice.w = w
+			}
 			m = alice.publish("SIP-If-Match: "+m.get("SIP-ETag"), "")
 			tag := m.get("SIP-ETag")
 			if seen[tag] {
@@ -190,6 +201,7 @@ func TestPUB_15_TagsNeverRepeat(t *testing.T) {
 			}
 			seen[tag] = true
 		}
+		w.stop()
 	})
 }
 
