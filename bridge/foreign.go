@@ -40,7 +40,7 @@ func (h *Hub) idle(sh *shard, l *legEntry, fx *effects) {
 		l.attached = false
 		sh.detach(l.Leg(), fx)
 	}
-	l.view, l.digest, l.data, l.parked = nil, 0, nil, false
+	l.view, l.data, l.parked = nil, nil, false
 	switch l.verdict.State {
 	case NoState:
 		return
@@ -97,7 +97,7 @@ func (h *Hub) Park(leg Leg) {
 			return
 		}
 		l.attached, l.parked = false, true
-		l.view, l.digest = nil, 0
+		l.view = nil
 		fx.record(l.record(h))
 		sh.detach(leg, fx)
 	})
@@ -154,7 +154,7 @@ func (h *Hub) Settle(leg Leg, v Verdict, change ChangeID) {
 func (h *Hub) terminate(sh *shard, l *legEntry, v Verdict, change ChangeID, fx *effects) {
 	l.attached = false // the home has ended it: nothing is to be detached
 	if refusal(v) {
-		l.view, l.digest = nil, 0
+		l.view = nil
 	}
 	for _, s := range slices.Clone(l.subs) {
 		if s.fetch {
@@ -199,13 +199,12 @@ func (h *Hub) Deliver(leg Leg, change ChangeID, update func(old *presence.State)
 			old = l.view.State
 		}
 		s := update(old)
-		d := h.digestOf(s)
-		changed := d != l.digest
+		changed := !presence.Equal(old, s)
 		if !changed && (!waiting || s == nil) {
 			return
 		}
 		l.version++
-		l.digest, l.view = d, nil
+		l.view = nil
 		if s != nil {
 			l.view = &View{Presentity: leg.Presentity, Version: l.version, State: s, Change: change}
 		}

@@ -83,7 +83,6 @@ type presentity struct {
 	legs    map[presence.Addr]*legEntry // by watcher
 
 	state   *presence.State // composed; nil until first asked
-	digest  uint64
 	version uint64
 	change  ChangeID
 	views   map[policy.Class]*View
@@ -99,7 +98,6 @@ type legEntry struct {
 	// What follows is of foreign presentities only.
 	verdict  Verdict
 	view     *View // what was delivered on this leg; nil: nothing known
-	digest   uint64
 	version  uint64
 	data     []byte // the home port's (Keep)
 	attached bool
@@ -206,17 +204,3 @@ func (l *legEntry) sub(port, id string, fetch bool) *sub {
 	}
 	return nil
 }
-
-// digestOf is a hash of what s says.
-func (h *Hub) digestOf(s *presence.State) uint64 {
-	if s == nil {
-		return 0
-	}
-	buf := encodeBuffers.Get().(*[]byte)
-	*buf = h.cfg.Codec.Append((*buf)[:0], s)
-	d := maphash.Bytes(h.seed, *buf)
-	encodeBuffers.Put(buf)
-	return d
-}
-
-var encodeBuffers = sync.Pool{New: func() any { return new([]byte) }}

@@ -33,8 +33,8 @@ type Outbox struct {
 	Wake chan struct{}
 
 	mu    sync.Mutex
-	dirty map[outKey]*Item
-	order []outKey
+	items []Item         // oldest first
+	at    map[outKey]int // index in items
 }
 
 type outKey struct {
@@ -45,41 +45,50 @@ type outKey struct {
 
 // NewOutbox returns an empty Outbox.
 func NewOutbox() *Outbox {
-	return &Outbox{Wake: make(chan struct{}, 1), dirty: make(map[outKey]*Item)}
+	return &Outbox{Wake: make(chan struct{}, 1), at: make(map[outKey]int)}
 }
 
 // Put queues it, in the place of an older item of the same subscription.
 // Mandatory and Final stick: what replaces a mandatory item is mandatory, and
 // nothing replaces a final one except a newer start of the same subscription.
 func (o *Outbox) Put(it Item) {
-	k := outKey{it.Leg, it.ID, it.Probe}
-	o.mu.Lock()
-	if old := o.dirty[k]; old != nil {
-		if old.Final && !it.Final && !it.Mandatory {
-			o.mu.Unlock()
-			return
-		}
-		it.Mandatory = it.Mandatory || old.Mandatory
-		*old = it
-	} else {
-		o.dirty[k] = &it
-		o.order = append(o.order, k)
+	if !o.put(&it) {
+		return
 	}
-	o.mu.Unlock()
 	select {
 	case o.Wake <- struct{}{}:
 	default:
 	}
 }
 
+// put reports whether it was taken.
+func (o *Outbox) put(it *Item) bool {
+	k := outKey{it.Leg, it.ID, it.Probe}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	i, ok := o.at[k]
+	if !ok {
+		o.at[k] = len(o.items)
+		o.items = append(o.items, *it)
+		return true
+	}
+	old := &o.items[i]
+	if old.Final && !it.Final && !it.Mandatory {
+		return false
+	}
+	sticks := old.Mandatory
+	*old = *it
+	old.Mandatory = old.Mandatory || sticks
+	return true
+}
+
 // Take appends what is queued to dst, oldest first, and empties the box.
 func (o *Outbox) Take(dst []Item) []Item {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, k := range o.order {
-		dst = append(dst, *o.dirty[k])
-		delete(o.dirty, k)
-	}
-	o.order = o.order[:0]
+	dst = append(dst, o.items...)
+	clear(o.at)
+	clear(o.items) // no state is kept alive by an idle slice
+	o.items = o.items[:0]
 	return dst
 }

@@ -208,11 +208,10 @@ func (h *Hub) recompose(sh *shard, pr *presentity, change ChangeID, fx *effects)
 	if !next.IsZero() {
 		pr.again = sh.schedule(h, pr.again, next, func(fx *effects) { fx.touch(pr) })
 	}
-	d := h.digestOf(s)
-	if pr.state != nil && d == pr.digest {
+	if presence.Equal(pr.state, s) {
 		return
 	}
-	pr.state, pr.digest, pr.change, pr.views = s, d, change, nil
+	pr.state, pr.change, pr.views = s, change, nil
 	pr.version++
 	told := 0
 	for _, l := range pr.legs {
@@ -244,7 +243,6 @@ func (h *Hub) view(pr *presentity, class policy.Class) *View {
 	}
 	if pr.state == nil {
 		pr.state, _ = presence.Compose(nil, time.Now())
-		pr.digest = h.digestOf(pr.state)
 	}
 	v := &View{Presentity: pr.addr, Version: pr.version, State: policy.Apply(class, pr.addr, pr.state), Change: pr.change}
 	if pr.views == nil {

@@ -67,7 +67,7 @@ func (h *Hub) settleLoaded(sh *shard, pr *presentity, fx *effects) {
 			l.attached = !l.parked
 			continue
 		}
-		l.view, l.digest = nil, 0
+		l.view = nil
 		if l.verdict.State != Active {
 			h.forgetLater(sh, l)
 		}
@@ -183,7 +183,6 @@ func (h *Hub) loadLeg(pr *presentity, watcher presence.Addr, f *fields) (bool, e
 		return false, fmt.Errorf("reading the stored state: %w", err)
 	}
 	l.view = &View{Presentity: l.of.addr, Version: l.version, State: s, Change: NewChange()}
-	l.digest = h.digestOf(s)
 	return true, f.err()
 }
 

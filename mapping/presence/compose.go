@@ -55,7 +55,8 @@ type composer struct {
 }
 
 type origin struct {
-	source  string
+	source  string // the first
+	last    string // that was merged into it
 	changed uint64
 }
 
@@ -65,28 +66,25 @@ func (c *composer) add(s *State, src Source) {
 		t = c.currentService(t)
 		if i := c.mergeable(s, t, src.ID); i >= 0 {
 			s.Services[i] = mergeService(s.Services[i], t)
+			c.services[i].last = src.ID
 			continue
 		}
 		s.Services = append(s.Services, t)
-		c.services = append(c.services, origin{src.ID, src.Changed})
+		c.services = append(c.services, origin{src.ID, src.ID, src.Changed})
 	}
 	for _, d := range src.State.Devices {
 		c.addDevice(s, d, src)
 	}
-	s.Notes = unionNotes(s.Notes, src.State.Notes)
-	s.Ext = unionRaw(s.Ext, src.State.Ext)
-	for _, a := range src.State.Attrs {
-		if !slices.Contains(s.Attrs, a) {
-			s.Attrs = append(s.Attrs, a)
-		}
-	}
+	s.Notes = union(s.Notes, src.State.Notes)
+	s.Ext = union(s.Ext, src.State.Ext)
+	s.Attrs = union(s.Attrs, src.State.Attrs)
 }
 
 // mergeable returns the index of the service of another source that says the
 // same as t, or -1. Services of one document are never merged.
 func (c *composer) mergeable(s *State, t Service, source string) int {
 	for i := range s.Services {
-		if c.services[i].source != source && serviceKey(s.Services[i]) == serviceKey(t) && !conflict(s.Services[i], t) {
+		if c.services[i].last != source && serviceKey(s.Services[i]) == serviceKey(t) && !conflict(s.Services[i], t) {
 			return i
 		}
 	}
@@ -120,30 +118,38 @@ func conflict(a, b Service) bool {
 		// Two services without a contact are the same only when equal.
 		a.ID, b.ID = "", ""
 		a.Timestamp, b.Timestamp = time.Time{}, time.Time{}
-		return !reflect.DeepEqual(a, b)
+		return !equalService(a, b)
 	}
 	return differ(a.Basic, b.Basic) || differ(a.BasicText, b.BasicText) || differ(a.Show, b.Show) ||
-		differ(a.Privacy, b.Privacy) || differ(a.Relationship, b.Relationship) ||
-		differ(a.ServiceClass, b.ServiceClass) || differ(a.StatusIcons, b.StatusIcons) ||
-		differ(a.UserInput, b.UserInput) || differ(a.Timed, b.Timed) || differ(a.Card, b.Card) ||
-		differ(a.Caps, b.Caps) || differ(a.Geo, b.Geo) || differ(a.OMA.Willingness, b.OMA.Willingness) ||
-		differ(a.OMA.SessionParticipation, b.OMA.SessionParticipation) ||
+		a.NotUnderstood != b.NotUnderstood || cardConflict(a.Card, b.Card) ||
+		differAt(a.Privacy, b.Privacy, equalChoice) || differAt(a.Relationship, b.Relationship, equalChoice) ||
+		differAt(a.ServiceClass, b.ServiceClass, equalChoice) || differAt(a.UserInput, b.UserInput, equalUserInput) ||
+		differIn(a.StatusIcons, b.StatusIcons, equalIcon) || differIn(a.Timed, b.Timed, equalTimed) ||
+		differAt(a.Caps, b.Caps, equalCaps) || differIn(a.Geo, b.Geo, same) ||
+		differAt(a.OMA.Willingness, b.OMA.Willingness, equalOnOff) ||
+		differAt(a.OMA.SessionParticipation, b.OMA.SessionParticipation, equalOnOff) ||
 		differ(a.OMA.RegistrationState, b.OMA.RegistrationState) ||
 		differ(a.OMA.BarringState, b.OMA.BarringState) || rawConflict(a.Ext, b.Ext) ||
 		rawConflict(a.StatusExt, b.StatusExt)
 }
 
 // differ reports whether both are present and not equal.
-func differ(a, b any) bool {
-	av, bv := reflect.ValueOf(a), reflect.ValueOf(b)
-	if absent(av) || absent(bv) {
-		return false
-	}
-	return !reflect.DeepEqual(a, b)
+func differ[T comparable](a, b T) bool {
+	var none T
+	return a != none && b != none && a != b
 }
 
-func absent(v reflect.Value) bool {
-	return v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0
+func differAt[T any](a, b *T, equal func(a, b T) bool) bool {
+	return a != nil && b != nil && !equal(*a, *b)
+}
+
+func differIn[T any](a, b []T, equal func(a, b T) bool) bool {
+	return len(a) > 0 && len(b) > 0 && !slices.EqualFunc(a, b, equal)
+}
+
+func cardConflict(a, b CIPID) bool {
+	return differ(a.Card, b.Card) || differ(a.DisplayName, b.DisplayName) || differ(a.Homepage, b.Homepage) ||
+		differ(a.Icon, b.Icon) || differ(a.Map, b.Map) || differ(a.Sound, b.Sound)
 }
 
 // rawConflict reports whether an element of the same name has other content.
@@ -163,9 +169,11 @@ func rawConflict(a, b []RawXML) bool {
 func mergeService(a, b Service) Service {
 	m := a
 	fill(&m, b)
-	m.Notes = unionNotes(a.Notes, b.Notes)
-	m.Ext = unionRaw(a.Ext, b.Ext)
-	m.StatusExt = unionRaw(a.StatusExt, b.StatusExt)
+	m.Notes = union(a.Notes, b.Notes)
+	m.Ext = union(a.Ext, b.Ext)
+	m.StatusExt = union(a.StatusExt, b.StatusExt)
+	m.DeviceIDs = union(a.DeviceIDs, b.DeviceIDs)
+	m.Attrs = union(a.Attrs, b.Attrs)
 	if b.Timestamp.After(a.Timestamp) {
 		m.Timestamp = b.Timestamp
 	}
@@ -193,6 +201,10 @@ func fill(dst any, src any) {
 	fillValue(reflect.ValueOf(dst).Elem(), reflect.ValueOf(src))
 }
 
+func absent(v reflect.Value) bool {
+	return v.IsZero() || v.Kind() == reflect.Slice && v.Len() == 0
+}
+
 func fillValue(dst, src reflect.Value) {
 	for i := range dst.NumField() {
 		d, s := dst.Field(i), src.Field(i)
@@ -216,8 +228,9 @@ func (c *composer) addDevice(s *State, d Device, src Source) {
 		if c.devices[i].changed > src.Changed {
 			newer, older = older, newer
 		}
-		newer.Notes = unionNotes(newer.Notes, older.Notes)
-		newer.Ext = unionRaw(newer.Ext, older.Ext)
+		newer.Notes = union(newer.Notes, older.Notes)
+		newer.Ext = union(newer.Ext, older.Ext)
+		newer.Networks = unionNetworks(newer.Networks, older.Networks)
 		if older.Timestamp.After(newer.Timestamp) {
 			newer.Timestamp = older.Timestamp
 		}
@@ -228,7 +241,7 @@ func (c *composer) addDevice(s *State, d Device, src Source) {
 		return
 	}
 	s.Devices = append(s.Devices, d)
-	c.devices = append(c.devices, origin{src.ID, src.Changed})
+	c.devices = append(c.devices, origin{src.ID, src.ID, src.Changed})
 }
 
 // person makes the one person of s: each element from the newest source that
@@ -248,7 +261,7 @@ func (c *composer) person(s *State, newestFirst []Source) {
 	p := c.currentPerson(all[0])
 	for _, older := range all[1:] {
 		older = c.currentPerson(older)
-		notes, ext := unionNotes(p.Notes, older.Notes), unionRaw(p.Ext, older.Ext)
+		notes, ext := union(p.Notes, older.Notes), union(p.Ext, older.Ext)
 		if older.Timestamp.After(p.Timestamp) {
 			p.Timestamp = older.Timestamp
 		}
@@ -258,21 +271,23 @@ func (c *composer) person(s *State, newestFirst []Source) {
 	s.Persons = []Person{p}
 }
 
-func unionNotes(a, b []Note) []Note {
+// union is a and what of b is not in it; a is not changed.
+func union[T comparable](a, b []T) []T {
 	out := a
-	for _, n := range b {
-		if !slices.Contains(out, n) {
-			out = append(out[:len(out):len(out)], n)
+	for _, x := range b {
+		if !slices.Contains(out, x) {
+			out = append(out[:len(out):len(out)], x)
 		}
 	}
 	return out
 }
 
-func unionRaw(a, b []RawXML) []RawXML {
+// unionNetworks is a and the networks of b that are not in it.
+func unionNetworks(a, b []Network) []Network {
 	out := a
-	for _, r := range b {
-		if !slices.Contains(out, r) {
-			out = append(out[:len(out):len(out)], r)
+	for _, n := range b {
+		if !slices.ContainsFunc(out, func(x Network) bool { return x.ID == n.ID }) {
+			out = append(out[:len(out):len(out)], n)
 		}
 	}
 	return out
