@@ -10,12 +10,14 @@ type dispatcher struct {
 	start  func(func()) bool // starts a worker
 	max    int               // workers
 	limit  int               // requests waiting
+	bytes  int               // of requests waiting
 
 	mu      sync.Mutex
 	calls   map[string]*call // with requests waiting or in the handler
 	ready   []*call          // waiting for a worker
 	workers int
 	waiting int
+	size    int        // bytes of those waiting
 	idle    *sync.Cond // workers has become 0
 }
 
@@ -29,7 +31,7 @@ type call struct {
 func newDispatcher(lim Limits, start func(func()) bool, handle func(*Request)) *dispatcher {
 	d := &dispatcher{
 		handle: handle, start: start,
-		max: lim.Workers, limit: lim.Queue,
+		max: lim.Workers, limit: lim.Queue, bytes: lim.QueueBytes,
 		calls: make(map[string]*call),
 	}
 	d.idle = sync.NewCond(&d.mu)
@@ -39,11 +41,12 @@ func newDispatcher(lim Limits, start func(func()) bool, handle func(*Request)) *
 // add queues r under a Call-ID; false when the queue is full.
 func (d *dispatcher) add(id string, r *Request) bool {
 	d.mu.Lock()
-	if d.waiting >= d.limit {
+	if d.waiting >= d.limit || d.size+r.size > d.bytes && d.waiting > 0 {
 		d.mu.Unlock()
 		return false
 	}
 	d.waiting++
+	d.size += r.size
 	c := d.calls[id]
 	if c != nil { // a worker has it, or it is in ready already
 		c.line = append(c.line, r)
@@ -80,6 +83,7 @@ func (d *dispatcher) work() {
 		c.line[c.head] = nil
 		c.head++
 		d.waiting--
+		d.size -= r.size
 		d.mu.Unlock()
 		d.handle(r)
 		d.mu.Lock()

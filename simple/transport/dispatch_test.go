@@ -129,6 +129,30 @@ func TestFloodIsBounded(t *testing.T) {
 	})
 }
 
+// Large requests that wait are bounded in bytes too.
+func TestWaitingBytesAreBounded(t *testing.T) {
+	bubble(t, func(t *testing.T, n *bridgetest.Network) {
+		free := make(chan struct{})
+		start(t, transport.Config{
+			Listen: []string{"udp://" + us}, Net: n, Limits: transport.Limits{Workers: 1, QueueBytes: 1 << 20},
+			Handler: func(_ context.Context, r *transport.Request) {
+				<-free
+				r.Reply(transport.Reply{Code: 200})
+			},
+		})
+		p := newPhone(t, n, them)
+		for i := range 100 {
+			p.send(us, publish("UDP", fmt.Sprintf("z9hG4bK%d", i), "X: "+strings.Repeat("y", 60000)+"\r\n"))
+		}
+		synctest.Wait()
+		if got := len(p.in); got < 80 || got > 85 {
+			t.Errorf("%d got 503", got)
+		}
+		close(free)
+		synctest.Wait()
+	})
+}
+
 // A slow call does not hold up the others.
 func TestCallsRunSideBySide(t *testing.T) {
 	bubble(t, func(t *testing.T, n *bridgetest.Network) {

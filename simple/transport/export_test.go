@@ -4,6 +4,8 @@ package transport
 
 func (t *Transport) Panics() int64 { return t.panics.Load() }
 
+func (t *Transport) Partial() int64 { return t.partial.Load() }
+
 func (t *Transport) ServerTransactions() int { return t.servers.size() }
 
 func (t *Transport) Connections() int { return len(t.streams.all()) }

@@ -7,6 +7,8 @@ import "time"
 type Limits struct {
 	Workers          int // handlers at a time (256)
 	Queue            int // requests waiting for a handler; more get 503 (16384)
+	QueueBytes       int // bytes of those requests (256 MiB)
+	Partial          int // bytes of messages that have only come in part (256 MiB)
 	Transactions     int // server transactions kept for retransmissions (400000)
 	TransactionBytes int // bytes of responses kept for retransmissions (512 MiB)
 	Connections      int // accepted connections (20000)
@@ -29,6 +31,7 @@ func (l Limits) withDefaults() Limits {
 		def int
 	}{
 		{&l.Workers, 256}, {&l.Queue, 16384}, {&l.Transactions, 400_000},
+		{&l.QueueBytes, 256 << 20}, {&l.Partial, 256 << 20},
 		{&l.TransactionBytes, 512 << 20}, {&l.Connections, 20_000},
 		{&l.PerSource, 1000}, {&l.StreamMessage, 1 << 20},
 		{&l.WriteQueue, 4 << 20}, {&l.Lookups, 256},

@@ -22,6 +22,7 @@ type Request struct {
 	via    string // topmost Via as it goes back
 	reply  func(*Request, Reply)
 	tx     *serverTx
+	size   int // bytes, while it waits
 }
 
 // Values returns all values of a header field in order of appearance, by full

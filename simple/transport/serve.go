@@ -48,7 +48,7 @@ func (t *Transport) receive(head string, body []byte, w way, from netip.AddrPort
 	case t.stopping.Load():
 		t.refuse(m, back, top, busy)
 	default:
-		t.request(m, w, back, top, now)
+		t.request(m, w, back, top, now, len(head)+len(body))
 	}
 }
 
@@ -56,7 +56,7 @@ func (t *Transport) receive(head string, body []byte, w way, from netip.AddrPort
 var busy = Reply{Code: 503, Header: []byte("Retry-After: " + strconv.Itoa(retryAfter) + "\r\n")}
 
 // request starts a server transaction, or serves a known one.
-func (t *Transport) request(m *message, w, back way, top string, now time.Time) {
+func (t *Transport) request(m *message, w, back way, top string, now time.Time, size int) {
 	tx, fresh, final := t.servers.begin(m, back, now)
 	if !fresh {
 		if final != nil {
@@ -68,7 +68,7 @@ func (t *Transport) request(m *message, w, back way, top string, now time.Time) 
 	}
 	r := &Request{
 		Request: m.req, Flow: w.flow(), Received: now,
-		fields: m.fields, via: top, reply: t.reply, tx: tx,
+		fields: m.fields, via: top, reply: t.reply, tx: tx, size: size,
 	}
 	if s, ok := w.(*stream); ok {
 		t.streams.alias(s, m.via)

@@ -239,13 +239,19 @@ func (w *bytesWire) join(msgs [][]byte) error {
 
 func (w *bytesWire) read(s *stream) error {
 	f := framer{max: s.t.lim.StreamMessage}
+	part := partial{t: s.t}
+	defer part.hold(0)
 	deadline := s.firstDeadline()
 	for begun := s.dialled; ; {
 		err := w.conn.SetReadDeadline(deadline)
 		if err != nil {
 			return err
 		}
-		n, err := w.conn.Read(f.space())
+		space := f.space()
+		if !part.hold(len(f.store)) {
+			return errTooMuch
+		}
+		n, err := w.conn.Read(space)
 		if err != nil {
 			return err
 		}
@@ -264,6 +270,28 @@ func (w *bytesWire) read(s *stream) error {
 			deadline = time.Now().Add(s.t.lim.Message)
 		}
 	}
+}
+
+// partial counts what one connection holds of a message that is not whole.
+// All of them have a common bound, so that many slow peers with large
+// messages cannot fill the memory.
+type partial struct {
+	t    *Transport
+	held int
+}
+
+var errTooMuch = errors.New("too much in messages that are not whole")
+
+// hold says that n bytes are held now; false when all hold too much. What an
+// idle connection needs is not counted.
+func (p *partial) hold(n int) bool {
+	if n <= readStep {
+		n = 0
+	}
+	sum := p.t.partial.Add(int64(n - p.held))
+	grown := n > p.held
+	p.held = n
+	return !grown || sum <= int64(p.t.lim.Partial)
 }
 
 // firstDeadline is when the first bytes have to be there: soon from a peer

@@ -363,3 +363,34 @@ func TestReconnect(t *testing.T) {
 		}
 	})
 }
+
+// Many peers that send large messages slowly do not fill the memory.
+func TestPartialMessagesAreBounded(t *testing.T) {
+	bubble(t, func(t *testing.T, n *bridgetest.Network) {
+		tr := start(t, transport.Config{
+			Listen: []string{"tcp://" + us, "ws://" + wsAddr}, Net: n, Limits: transport.Limits{Partial: 10 << 20},
+		})
+		big := strings.Replace(publish("TCP", "z9hG4bK1"), "Length: 0", "Length: 1000000", 1) + strings.Repeat("x", 900000)
+		for i := range 50 {
+			go newLine(t, n, fmt.Sprintf("10.4.0.%d:0", i+1), us).Write([]byte(big))
+			ws := openWS(t, n)
+			go func() {
+				w, err := ws.NextWriter(1)
+				if err == nil {
+					w.Write([]byte(big))
+				}
+			}()
+		}
+		synctest.Wait()
+		if p := tr.Partial(); p == 0 || p > 10<<20 || tr.Connections() > 20 {
+			t.Errorf("%d bytes held by %d connections", p, tr.Connections())
+		}
+		l := newLine(t, n, "10.0.0.2:0", us)
+		hasLines(t, l.ask(publish("TCP", "z9hG4bK2")), "SIP/2.0 200 ")
+		time.Sleep(31 * time.Second) // the time for one message
+		synctest.Wait()
+		if tr.Partial() != 0 || tr.Connections() != 1 {
+			t.Errorf("%d bytes held by %d connections", tr.Partial(), tr.Connections())
+		}
+	})
+}

@@ -68,8 +68,9 @@ type Transport struct {
 	runCancel  context.CancelFunc
 	handlerCtx context.Context // ends when handlers have had their grace
 	handlerEnd context.CancelFunc
-	stopping   atomic.Bool // no new requests
-	stopped    atomic.Bool // sockets are closed
+	stopping   atomic.Bool  // no new requests
+	stopped    atomic.Bool  // sockets are closed
+	partial    atomic.Int64 // bytes held by messages that are not whole
 	panics     atomic.Int64
 }
 

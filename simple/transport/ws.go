@@ -139,12 +139,35 @@ func (w *wsWire) read(s *stream) error {
 		if err != nil {
 			return err
 		}
-		b, err := io.ReadAll(r)
+		b, err := s.readAll(r)
 		if err != nil {
 			return err
 		}
 		deadline = s.t.lim.Idle
 		s.wsMessage(b)
+	}
+}
+
+// readAll reads one WebSocket message within the common bound.
+func (s *stream) readAll(r io.Reader) ([]byte, error) {
+	part := partial{t: s.t}
+	defer part.hold(0)
+	b := make([]byte, 0, 2<<10)
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if errors.Is(err, io.EOF) {
+			return b, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(b) == cap(b) {
+			b = append(b, 0)[:len(b)]
+			if !part.hold(cap(b)) {
+				return nil, errTooMuch
+			}
+		}
 	}
 }
 
