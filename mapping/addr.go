@@ -194,6 +194,9 @@ func cleanHost(host string) (string, error) {
 		}
 		return "[" + ip.String() + "]", nil
 	}
+	if emptyLabel(host) {
+		return "", errors.New("host: an empty label")
+	}
 	upper := false
 	for i := range len(host) {
 		switch {
@@ -233,10 +236,14 @@ func unicodeHost(host string) (string, error) {
 			return "", fmt.Errorf("host: %q is not a character of a name", r)
 		}
 	}
-	if u == "" || len(u) > maxPart {
+	if u == "" || len(u) > maxPart || emptyLabel(u) {
 		return "", errors.New("host: empty or too long")
 	}
 	return u, nil
+}
+
+func emptyLabel(host string) bool {
+	return host[0] == '.' || host[len(host)-1] == '.' || strings.Contains(host, "..")
 }
 
 // unescapeURI undoes percent-encoding and checks that the result is text.
