@@ -41,44 +41,48 @@ func TestFeed_SnapshotThenChanges(t *testing.T) {
 	})
 }
 
-// Every answer and every kind of fault, one request each.
+var longAddress = "sip:" + strings.Repeat("a", maxAddress) + "@open.example"
+
+// requests are one request each, with what its answer has.
+var requests = []struct{ name, token, frame, want string }{
+	{"ping", "tj", `{"op":"ping","ref":1}`, `{"op":"pong","ref":1}`},
+	{"unknown op", "tj", `{"op":"dance","ref":2}`, `{"op":"error","ref":2,"code":"unknown_op"}`},
+	{"no op", "tj", `{"ref":2}`, `{"op":"error","ref":2,"code":"unknown_op"}`},
+	{"not JSON", "tj", `{"op":`, `{"op":"error","code":"malformed"}`},
+	{"not an object", "tj", `[1]`, `{"op":"error","code":"malformed"}`},
+	{"wrong type", "tj", `{"op":"subscribe","ref":3,"addresses":"x"}`, `{"op":"error","ref":3,"code":"malformed"}`},
+	{"unknown members", "tj", `{"op":"ping","ref":1,"shoe":{"size":9}}`, `{"op":"pong","ref":1}`},
+	{"before auth", "", `{"op":"subscribe","ref":4,"addresses":["` + alice + `"]}`, `{"op":"error","ref":4,"code":"unauthenticated"}`},
+	{"auth", "", `{"op":"auth","ref":5,"token":"tj"}`, `{"op":"authenticated","ref":5,"address":"` + juli + `"}`},
+	{"auth twice", "tj", `{"op":"auth","ref":6,"token":"tj"}`, `{"op":"error","ref":6,"code":"forbidden"}`},
+	{"nothing to watch", "tj", `{"op":"subscribe","ref":1}`, `{"op":"subscribed","ref":1,"results":[]}`},
+	{"ok", "tj", `{"op":"subscribe","addresses":["` + alice + `"]}`, `{"op":"subscribed","results":[{"address":"` + alice + `","result":"ok"}]}`},
+	{"pending", "tj", `{"op":"subscribe","addresses":["` + bob + `"]}`, `{"op":"subscribed","results":[{"address":"` + bob + `","result":"pending"}]}`},
+	{"foreign", "tj", `{"op":"subscribe","addresses":["` + romeo + `"]}`, `{"op":"subscribed","results":[{"address":"` + romeo + `","result":"pending"}]}`},
+	{"denied", "tj", `{"op":"subscribe","addresses":["` + carl + `"]}`, `{"op":"subscribed","results":[{"address":"` + carl + `","result":"denied","detail":"not authorized for presence"}]}`},
+	{"unknown", "tj", `{"op":"subscribe","addresses":["sip:x@nowhere.example"]}`, `{"op":"subscribed","results":[{"address":"sip:x@nowhere.example","result":"unknown","detail":"no such presentity"}]}`},
+	{"invalid", "tj", `{"op":"subscribe","addresses":["tom & jerry"]}`, `{"op":"subscribed","results":[{"address":"tom & jerry","result":"invalid"}]}`},
+	{"control characters", "tj", `{"op":"subscribe","addresses":["sip:a\u0000@open.example"]}`, `{"op":"subscribed","results":[{"result":"invalid"}]}`},
+	{"too long", "tj", `{"op":"subscribe","addresses":["` + longAddress + `"]}`, `{"op":"subscribed","results":[{"address":"","result":"invalid"}]}`},
+	{"other spelling", "tj", `{"op":"subscribe","addresses":["XMPP:alice@OPEN.example"]}`, `{"op":"subscribed","results":[{"address":"` + alice + `","asked":"XMPP:alice@OPEN.example","result":"ok"}]}`},
+	{"no scheme", "tj", `{"op":"subscribe","addresses":["romeo@jabber.example"]}`, `{"op":"subscribed","results":[{"address":"` + romeo + `","asked":"romeo@jabber.example","result":"pending"}]}`},
+	{"named twice", "tj", `{"op":"subscribe","addresses":["` + alice + `","alice@open.example"]}`, `{"op":"subscribed","results":[{"result":"ok"},{"result":"ok","detail":"named twice"}]}`},
+	{"unsubscribe what is not watched", "tj", `{"op":"unsubscribe","ref":1,"addresses":["` + alice + `","?"]}`, `{"op":"unsubscribed","ref":1,"results":[{"address":"` + alice + `","result":"ok"},{"address":"?","result":"invalid"}]}`},
+	{"publish", "tj", `{"op":"publish","ref":9,"presence":{"availability":"available"},"expires_s":60}`, `{"op":"published","ref":9,"expires_s":60}`},
+	{"publish nothing", "tj", `{"op":"publish","ref":9}`, `{"op":"error","ref":9,"code":"malformed"}`},
+	{"publish nonsense", "tj", `{"op":"publish","ref":9,"presence":{"availability":"purple"}}`, `{"op":"error","ref":9,"code":"malformed"}`},
+	{"publish for no time", "tj", `{"op":"publish","ref":9,"presence":{},"expires_s":-1}`, `{"op":"error","ref":9,"code":"malformed"}`},
+	{"publish where we are not home", "tx", `{"op":"publish","ref":9,"presence":{"availability":"available"}}`, `{"op":"error","ref":9,"code":"not_found"}`},
+	{"unpublish nothing", "tj", `{"op":"unpublish","ref":9}`, `{"op":"unpublished","ref":9}`},
+	{"authorize", "tb", `{"op":"authorize","ref":1,"watcher":"` + juli + `","answer":"polite-block"}`, `{"op":"authorized","ref":1,"watcher":"` + juli + `","answer":"polite-block"}`},
+	{"authorize nobody", "tb", `{"op":"authorize","ref":1,"answer":"allow"}`, `{"op":"error","ref":1,"code":"malformed"}`},
+	{"authorize how", "tb", `{"op":"authorize","ref":1,"watcher":"` + juli + `","answer":"perhaps"}`, `{"op":"error","ref":1,"code":"malformed"}`},
+	{"authorize where we are not home", "tx", `{"op":"authorize","ref":1,"watcher":"` + juli + `","answer":"allow"}`, `{"op":"error","ref":1,"code":"not_found"}`},
+}
+
+// Every answer and every kind of fault.
 func TestFeed_Requests(t *testing.T) {
-	long := "sip:" + strings.Repeat("a", maxAddress) + "@open.example"
-	for _, tc := range []struct{ name, token, frame, want string }{
-		{"ping", "tj", `{"op":"ping","ref":1}`, `{"op":"pong","ref":1}`},
-		{"unknown op", "tj", `{"op":"dance","ref":2}`, `{"op":"error","ref":2,"code":"unknown_op"}`},
-		{"no op", "tj", `{"ref":2}`, `{"op":"error","ref":2,"code":"unknown_op"}`},
-		{"not JSON", "tj", `{"op":`, `{"op":"error","code":"malformed"}`},
-		{"not an object", "tj", `[1]`, `{"op":"error","code":"malformed"}`},
-		{"wrong type", "tj", `{"op":"subscribe","ref":3,"addresses":"x"}`, `{"op":"error","ref":3,"code":"malformed"}`},
-		{"unknown members", "tj", `{"op":"ping","ref":1,"shoe":{"size":9}}`, `{"op":"pong","ref":1}`},
-		{"before auth", "", `{"op":"subscribe","ref":4,"addresses":["` + alice + `"]}`, `{"op":"error","ref":4,"code":"unauthenticated"}`},
-		{"auth", "", `{"op":"auth","ref":5,"token":"tj"}`, `{"op":"authenticated","ref":5,"address":"` + juli + `"}`},
-		{"auth twice", "tj", `{"op":"auth","ref":6,"token":"tj"}`, `{"op":"error","ref":6,"code":"forbidden"}`},
-		{"nothing to watch", "tj", `{"op":"subscribe","ref":1}`, `{"op":"subscribed","ref":1,"results":[]}`},
-		{"ok", "tj", `{"op":"subscribe","addresses":["` + alice + `"]}`, `{"op":"subscribed","results":[{"address":"` + alice + `","result":"ok"}]}`},
-		{"pending", "tj", `{"op":"subscribe","addresses":["` + bob + `"]}`, `{"op":"subscribed","results":[{"address":"` + bob + `","result":"pending"}]}`},
-		{"foreign", "tj", `{"op":"subscribe","addresses":["` + romeo + `"]}`, `{"op":"subscribed","results":[{"address":"` + romeo + `","result":"pending"}]}`},
-		{"denied", "tj", `{"op":"subscribe","addresses":["` + carl + `"]}`, `{"op":"subscribed","results":[{"address":"` + carl + `","result":"denied","detail":"not authorized for presence"}]}`},
-		{"unknown", "tj", `{"op":"subscribe","addresses":["sip:x@nowhere.example"]}`, `{"op":"subscribed","results":[{"address":"sip:x@nowhere.example","result":"unknown","detail":"no such presentity"}]}`},
-		{"invalid", "tj", `{"op":"subscribe","addresses":["tom & jerry"]}`, `{"op":"subscribed","results":[{"address":"tom & jerry","result":"invalid"}]}`},
-		{"control characters", "tj", `{"op":"subscribe","addresses":["sip:a\u0000@open.example"]}`, `{"op":"subscribed","results":[{"result":"invalid"}]}`},
-		{"too long", "tj", `{"op":"subscribe","addresses":["` + long + `"]}`, `{"op":"subscribed","results":[{"address":"","result":"invalid"}]}`},
-		{"other spelling", "tj", `{"op":"subscribe","addresses":["XMPP:alice@OPEN.example"]}`, `{"op":"subscribed","results":[{"address":"` + alice + `","asked":"XMPP:alice@OPEN.example","result":"ok"}]}`},
-		{"no scheme", "tj", `{"op":"subscribe","addresses":["romeo@jabber.example"]}`, `{"op":"subscribed","results":[{"address":"` + romeo + `","asked":"romeo@jabber.example","result":"pending"}]}`},
-		{"named twice", "tj", `{"op":"subscribe","addresses":["` + alice + `","alice@open.example"]}`, `{"op":"subscribed","results":[{"result":"ok"},{"result":"ok","detail":"named twice"}]}`},
-		{"unsubscribe what is not watched", "tj", `{"op":"unsubscribe","ref":1,"addresses":["` + alice + `","?"]}`, `{"op":"unsubscribed","ref":1,"results":[{"address":"` + alice + `","result":"ok"},{"address":"?","result":"invalid"}]}`},
-		{"publish", "tj", `{"op":"publish","ref":9,"presence":{"availability":"available"},"expires_s":60}`, `{"op":"published","ref":9,"expires_s":60}`},
-		{"publish nothing", "tj", `{"op":"publish","ref":9}`, `{"op":"error","ref":9,"code":"malformed"}`},
-		{"publish nonsense", "tj", `{"op":"publish","ref":9,"presence":{"availability":"purple"}}`, `{"op":"error","ref":9,"code":"malformed"}`},
-		{"publish for no time", "tj", `{"op":"publish","ref":9,"presence":{},"expires_s":-1}`, `{"op":"error","ref":9,"code":"malformed"}`},
-		{"publish where we are not home", "tx", `{"op":"publish","ref":9,"presence":{"availability":"available"}}`, `{"op":"error","ref":9,"code":"not_found"}`},
-		{"unpublish nothing", "tj", `{"op":"unpublish","ref":9}`, `{"op":"unpublished","ref":9}`},
-		{"authorize", "tb", `{"op":"authorize","ref":1,"watcher":"` + juli + `","answer":"polite-block"}`, `{"op":"authorized","ref":1,"watcher":"` + juli + `","answer":"polite-block"}`},
-		{"authorize nobody", "tb", `{"op":"authorize","ref":1,"answer":"allow"}`, `{"op":"error","ref":1,"code":"malformed"}`},
-		{"authorize how", "tb", `{"op":"authorize","ref":1,"watcher":"` + juli + `","answer":"perhaps"}`, `{"op":"error","ref":1,"code":"malformed"}`},
-		{"authorize where we are not home", "tx", `{"op":"authorize","ref":1,"watcher":"` + juli + `","answer":"allow"}`, `{"op":"error","ref":1,"code":"not_found"}`},
-	} {
+	for _, tc := range requests {
 		t.Run(tc.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t)

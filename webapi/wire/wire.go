@@ -209,11 +209,10 @@ type Problem struct {
 // Close codes beyond those of RFC 6455 §7.4.1. Up to 4499 the client may
 // connect again, with back-off; from 4500 it must not without a change.
 const (
-	CloseSlow       = 4008 // does not read what it is sent
-	CloseSilent     = 4009 // nothing heard for longer than the heartbeat allows
-	CloseNoAuth     = 4401 // no token in time
-	CloseTooMany    = 4409 // too many connections of this token
-	CloseFlood      = 4429 // too many frames
-	CloseBadToken   = 4501 // the token is not known
-	CloseBadRequest = 4502 // broke the protocol
+	CloseSlow     = 4008 // does not read what it is sent
+	CloseSilent   = 4009 // nothing heard for longer than the heartbeat allows
+	CloseNoAuth   = 4401 // no token in time
+	CloseTooMany  = 4409 // too many connections of this token
+	CloseFlood    = 4429 // too many frames
+	CloseBadToken = 4501 // the token is not known
 )
