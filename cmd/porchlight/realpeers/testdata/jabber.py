@@ -27,7 +27,7 @@ class Client(slixmpp.ClientXMPP):
         self.add_event_handler("connection_failed", lambda e: emit(ev="failed", why=str(e)))
         self.add_event_handler("disconnected", lambda e: emit(ev="disconnected"))
         for kind in ("presence", "message", "iq"):
-            self.register_handler(Callback("all " + kind, MatchXPath(C + kind), self.stanza))
+            self.register_handler(Callback("all " + kind, MatchXPath(C + kind), self.came))
 
     async def started(self, _):
         await self.get_roster()
