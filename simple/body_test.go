@@ -67,69 +67,74 @@ const (
 	iconPart = "Content-Type: image/png\nContent-ID: <icon@x>\nContent-Transfer-Encoding: binary\n\n\x89PNG"
 )
 
+// isPIDF is the usual Content-Type, bomb what swells under compression.
+const isPIDF = "Content-Type: application/pidf+xml\n"
+
+var bomb = strings.Repeat(" ", 2000)
+
+var bodyCases = []struct {
+	name, lines, content string
+	typ, want            string
+	fault                bridge.Kind // with typ ""
+}{
+	{"plain", isPIDF, theDoc, "application/pidf+xml", theDoc, 0},
+	{"no body", "", "", "", "", 0},
+	{"SEC-07 parameters and case", "c: Application/PIDF+xml ; charset=\"Utf-8\";x=y\n", theDoc, "application/pidf+xml", theDoc, 0},
+	{"SEC-07 folded", "Content-Type: application/pidf+xml;\n charset=UTF-8\n", theDoc, "application/pidf+xml", theDoc, 0},
+	{"another type is for the caller", "Content-Type: text/plain\n", "hi", "text/plain", "hi", 0},
+	{"SEC-07 another charset", "Content-Type: application/pidf+xml;charset=ISO-8859-1\n", theDoc, "", "", bridge.Unsupported},
+	{"no Content-Type", "", theDoc, "", "", bridge.Malformed},
+	{"two Content-Types", isPIDF + isPIDF, theDoc, "", "", bridge.Malformed},
+	{"no media type", "Content-Type: pidf\n", theDoc, "", "", bridge.Malformed},
+	{"too large", isPIDF, strings.Repeat("x", 1001), "", "", bridge.TooLarge},
+	{"just not too large", isPIDF, strings.Repeat("x", 1000), "application/pidf+xml", strings.Repeat("x", 1000), 0},
+
+	{"PUB-29 gzip", isPIDF + "Content-Encoding: gzip\n", squeeze("gzip", theDoc), "application/pidf+xml", theDoc, 0},
+	{"PUB-29 gzip, compact name, in capitals", isPIDF + "e: GZIP\n", squeeze("gzip", theDoc), "application/pidf+xml", theDoc, 0},
+	{"PUB-29 gzip that is zlib", isPIDF + "Content-Encoding: gzip\n", squeeze("zlib", theDoc), "application/pidf+xml", theDoc, 0},
+	{"PUB-29 deflate", isPIDF + "Content-Encoding: deflate\n", squeeze("zlib", theDoc), "application/pidf+xml", theDoc, 0},
+	{"PUB-29 deflate without wrapper", isPIDF + "Content-Encoding: deflate\n", squeeze("raw", theDoc), "application/pidf+xml", theDoc, 0},
+	{"PUB-29 identity", isPIDF + "Content-Encoding: identity\n", theDoc, "application/pidf+xml", theDoc, 0},
+	{"PUB-29 two codings", isPIDF + "Content-Encoding: deflate, gzip\n", squeeze("gzip", squeeze("zlib", theDoc)), "application/pidf+xml", theDoc, 0},
+	{"PUB-29 unknown coding", isPIDF + "Content-Encoding: br\n", theDoc, "", "", bridge.Unsupported},
+	{"PUB-29 too many codings", isPIDF + "Content-Encoding: gzip, gzip, gzip, gzip\n", theDoc, "", "", bridge.Unsupported},
+	{"PUB-29 not gzip", isPIDF + "Content-Encoding: gzip\n", theDoc, "", "", bridge.Malformed},
+	{"PUB-29 cut short", isPIDF + "Content-Encoding: gzip\n", squeeze("gzip", theDoc)[:15], "", "", bridge.Malformed},
+	{"SEC-06 bomb", isPIDF + "Content-Encoding: gzip\n", squeeze("gzip", bomb), "", "", bridge.TooLarge},
+	{"SEC-06 bomb in a bomb", isPIDF + "Content-Encoding: gzip, gzip\n", squeeze("gzip", squeeze("gzip", bomb)), "", "", bridge.TooLarge},
+
+	{"PUB-32 related, the first part", "Content-Type: multipart/related;type=\"application/pidf+xml\";boundary=b1\n",
+		multi(pidfPart, iconPart), "application/pidf+xml", theDoc, 0},
+	{"PUB-32 related, start", "Content-Type: multipart/related;boundary=b1;start=\"<doc@x>\"\n",
+		multi(iconPart, pidfPart), "application/pidf+xml", theDoc, 0},
+	{"PUB-32 related, start without <>", "Content-Type: multipart/related;boundary=\"b1\";start=\"doc@x\"\n",
+		multi(iconPart, pidfPart), "application/pidf+xml", theDoc, 0},
+	{"PUB-32 related, start names no part", "Content-Type: multipart/related;boundary=b1;start=\"<no@x>\"\n",
+		multi(iconPart, pidfPart), "", "", bridge.Malformed},
+	{"PUB-32 related and gzip", "Content-Type: multipart/related;boundary=b1\nContent-Encoding: gzip\n",
+		squeeze("gzip", multi(pidfPart, iconPart)), "application/pidf+xml", theDoc, 0},
+	{"PUB-32 a part in base64", "Content-Type: multipart/related;boundary=b1\n",
+		multi("Content-Type: application/pidf+xml\nContent-Transfer-Encoding: base64\n\n" + base64.StdEncoding.EncodeToString([]byte(theDoc)) + "\n"),
+		"application/pidf+xml", theDoc, 0},
+	{"SEC-07 mixed, the rest optional", "Content-Type: multipart/mixed;boundary=b1\n",
+		multi("Content-Type: text/x\nContent-Disposition: render; handling=optional\n\nhi", pidfPart), "application/pidf+xml", theDoc, 0},
+	{"SEC-07 mixed, the rest required", "Content-Type: multipart/mixed;boundary=b1\n",
+		multi("Content-Type: text/x\n\nhi", pidfPart), "", "", bridge.Unsupported},
+	{"SEC-07 alternative, the last that is understood", "Content-Type: multipart/alternative;boundary=b1\n",
+		multi("Content-Type: application/pidf+xml\n\n<old/>", pidfPart, "Content-Type: text/x\n\nhi"), "application/pidf+xml", theDoc, 0},
+	{"SEC-07 signed", "Content-Type: multipart/signed;boundary=b1\n",
+		multi(pidfPart, "Content-Type: application/pkcs7-signature\n\nx"), "application/pidf+xml", theDoc, 0},
+	{"multipart without boundary", "Content-Type: multipart/related\n", multi(pidfPart), "", "", bridge.Malformed},
+	{"multipart without end", "Content-Type: multipart/related;boundary=b1\n", "--b1\r\n\r\nx", "", "", bridge.Malformed},
+	{"multipart without parts", "Content-Type: multipart/related;boundary=b1\n", "--b1--\r\n", "", "", bridge.Malformed},
+	{"multipart with too many parts", "Content-Type: multipart/related;boundary=b1\n",
+		"--b1\r\n" + strings.Repeat("\r\n\r\n--b1\r\n", 40) + "\r\n\r\n--b1--\r\n", "", "", bridge.Malformed},
+	{"multipart in itself", "Content-Type: multipart/related;boundary=b1\n", nested(5), "", "", bridge.Malformed},
+	{"multipart in multipart", "Content-Type: multipart/related;boundary=b1\n", nested(1), "application/pidf+xml", theDoc, 0},
+}
+
 func TestBody(t *testing.T) {
-	const isPIDF = "Content-Type: application/pidf+xml\n"
-	bomb := strings.Repeat(" ", 2000)
-	for _, c := range []struct {
-		name, lines, content string
-		typ, want            string
-		fault                bridge.Kind // with typ ""
-	}{
-		{"plain", isPIDF, theDoc, "application/pidf+xml", theDoc, 0},
-		{"no body", "", "", "", "", 0},
-		{"SEC-07 parameters and case", "c: Application/PIDF+xml ; charset=\"Utf-8\";x=y\n", theDoc, "application/pidf+xml", theDoc, 0},
-		{"SEC-07 folded", "Content-Type: application/pidf+xml;\n charset=UTF-8\n", theDoc, "application/pidf+xml", theDoc, 0},
-		{"another type is for the caller", "Content-Type: text/plain\n", "hi", "text/plain", "hi", 0},
-		{"SEC-07 another charset", "Content-Type: application/pidf+xml;charset=ISO-8859-1\n", theDoc, "", "", bridge.Unsupported},
-		{"no Content-Type", "", theDoc, "", "", bridge.Malformed},
-		{"two Content-Types", isPIDF + isPIDF, theDoc, "", "", bridge.Malformed},
-		{"no media type", "Content-Type: pidf\n", theDoc, "", "", bridge.Malformed},
-		{"too large", isPIDF, strings.Repeat("x", 1001), "", "", bridge.TooLarge},
-		{"just not too large", isPIDF, strings.Repeat("x", 1000), "application/pidf+xml", strings.Repeat("x", 1000), 0},
-
-		{"PUB-29 gzip", isPIDF + "Content-Encoding: gzip\n", squeeze("gzip", theDoc), "application/pidf+xml", theDoc, 0},
-		{"PUB-29 gzip, compact name, in capitals", isPIDF + "e: GZIP\n", squeeze("gzip", theDoc), "application/pidf+xml", theDoc, 0},
-		{"PUB-29 gzip that is zlib", isPIDF + "Content-Encoding: gzip\n", squeeze("zlib", theDoc), "application/pidf+xml", theDoc, 0},
-		{"PUB-29 deflate", isPIDF + "Content-Encoding: deflate\n", squeeze("zlib", theDoc), "application/pidf+xml", theDoc, 0},
-		{"PUB-29 deflate without wrapper", isPIDF + "Content-Encoding: deflate\n", squeeze("raw", theDoc), "application/pidf+xml", theDoc, 0},
-		{"PUB-29 identity", isPIDF + "Content-Encoding: identity\n", theDoc, "application/pidf+xml", theDoc, 0},
-		{"PUB-29 two codings", isPIDF + "Content-Encoding: deflate, gzip\n", squeeze("gzip", squeeze("zlib", theDoc)), "application/pidf+xml", theDoc, 0},
-		{"PUB-29 unknown coding", isPIDF + "Content-Encoding: br\n", theDoc, "", "", bridge.Unsupported},
-		{"PUB-29 too many codings", isPIDF + "Content-Encoding: gzip, gzip, gzip, gzip\n", theDoc, "", "", bridge.Unsupported},
-		{"PUB-29 not gzip", isPIDF + "Content-Encoding: gzip\n", theDoc, "", "", bridge.Malformed},
-		{"PUB-29 cut short", isPIDF + "Content-Encoding: gzip\n", squeeze("gzip", theDoc)[:15], "", "", bridge.Malformed},
-		{"SEC-06 bomb", isPIDF + "Content-Encoding: gzip\n", squeeze("gzip", bomb), "", "", bridge.TooLarge},
-		{"SEC-06 bomb in a bomb", isPIDF + "Content-Encoding: gzip, gzip\n", squeeze("gzip", squeeze("gzip", bomb)), "", "", bridge.TooLarge},
-
-		{"PUB-32 related, the first part", "Content-Type: multipart/related;type=\"application/pidf+xml\";boundary=b1\n",
-			multi(pidfPart, iconPart), "application/pidf+xml", theDoc, 0},
-		{"PUB-32 related, start", "Content-Type: multipart/related;boundary=b1;start=\"<doc@x>\"\n",
-			multi(iconPart, pidfPart), "application/pidf+xml", theDoc, 0},
-		{"PUB-32 related, start without <>", "Content-Type: multipart/related;boundary=\"b1\";start=\"doc@x\"\n",
-			multi(iconPart, pidfPart), "application/pidf+xml", theDoc, 0},
-		{"PUB-32 related, start names no part", "Content-Type: multipart/related;boundary=b1;start=\"<no@x>\"\n",
-			multi(iconPart, pidfPart), "", "", bridge.Malformed},
-		{"PUB-32 related and gzip", "Content-Type: multipart/related;boundary=b1\nContent-Encoding: gzip\n",
-			squeeze("gzip", multi(pidfPart, iconPart)), "application/pidf+xml", theDoc, 0},
-		{"PUB-32 a part in base64", "Content-Type: multipart/related;boundary=b1\n",
-			multi("Content-Type: application/pidf+xml\nContent-Transfer-Encoding: base64\n\n" + base64.StdEncoding.EncodeToString([]byte(theDoc)) + "\n"),
-			"application/pidf+xml", theDoc, 0},
-		{"SEC-07 mixed, the rest optional", "Content-Type: multipart/mixed;boundary=b1\n",
-			multi("Content-Type: text/x\nContent-Disposition: render; handling=optional\n\nhi", pidfPart), "application/pidf+xml", theDoc, 0},
-		{"SEC-07 mixed, the rest required", "Content-Type: multipart/mixed;boundary=b1\n",
-			multi("Content-Type: text/x\n\nhi", pidfPart), "", "", bridge.Unsupported},
-		{"SEC-07 alternative, the last that is understood", "Content-Type: multipart/alternative;boundary=b1\n",
-			multi("Content-Type: application/pidf+xml\n\n<old/>", pidfPart, "Content-Type: text/x\n\nhi"), "application/pidf+xml", theDoc, 0},
-		{"SEC-07 signed", "Content-Type: multipart/signed;boundary=b1\n",
-			multi(pidfPart, "Content-Type: application/pkcs7-signature\n\nx"), "application/pidf+xml", theDoc, 0},
-		{"multipart without boundary", "Content-Type: multipart/related\n", multi(pidfPart), "", "", bridge.Malformed},
-		{"multipart without end", "Content-Type: multipart/related;boundary=b1\n", "--b1\r\n\r\nx", "", "", bridge.Malformed},
-		{"multipart without parts", "Content-Type: multipart/related;boundary=b1\n", "--b1--\r\n", "", "", bridge.Malformed},
-		{"multipart with too many parts", "Content-Type: multipart/related;boundary=b1\n",
-			"--b1\r\n" + strings.Repeat("\r\n\r\n--b1\r\n", 40) + "\r\n\r\n--b1--\r\n", "", "", bridge.Malformed},
-		{"multipart in itself", "Content-Type: multipart/related;boundary=b1\n", nested(5), "", "", bridge.Malformed},
-		{"multipart in multipart", "Content-Type: multipart/related;boundary=b1\n", nested(1), "application/pidf+xml", theDoc, 0},
-	} {
+	for _, c := range bodyCases {
 		t.Run(c.name, func(t *testing.T) {
 			typ, b, fault := body(carrying(t, c.lines, c.content), 1000)
 			if typ != c.typ || string(b) != c.want {

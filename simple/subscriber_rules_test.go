@@ -11,6 +11,7 @@ import (
 	"github.com/porchlight-im/porchlight/bridge/bridgetest"
 	"github.com/porchlight-im/porchlight/bridge/store"
 	"github.com/porchlight-im/porchlight/mapping/presence"
+	"github.com/porchlight-im/porchlight/simple/transport"
 )
 
 func TestX2S_B10_NotifyBeforeResponse(t *testing.T) {
@@ -290,6 +291,29 @@ func TestSUB_42_BoundedConcurrency(t *testing.T) {
 		}
 		if seen != n {
 			t.Errorf("%d SUBSCRIBEs, want %d", seen, n)
+		}
+	})
+}
+
+// FuzzNotify: whatever is in a NOTIFY, reading it ends with an answer.
+func FuzzNotify(f *testing.F) {
+	f.Add("active;expires=600", "presence", "application/pidf+xml", "", []byte(romeoIs("x")))
+	f.Add("terminated;reason=giveup;retry-after=3", "presence;id=1", "multipart/related;boundary=b1", "gzip", []byte(multi(pidfPart, iconPart)))
+	f.Fuzz(func(t *testing.T, standing, event, typ, coding string, b []byte) {
+		raw := "NOTIFY sip:gw SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKf\r\nMax-Forwards: 70\r\n" +
+			"From: <sip:romeo@far.example>;tag=far\r\nTo: <sip:juliet@im.example>;tag=us\r\nCall-ID: f\r\nCSeq: 1 NOTIFY\r\n" +
+			"Subscription-State: " + standing + "\r\nEvent: " + event + "\r\nContent-Type: " + typ + "\r\nContent-Encoding: " + coding +
+			fmt.Sprintf("\r\nContent-Length: %d\r\n\r\n%s", len(b), b)
+		r, err := transport.ParseRequest([]byte(raw), transport.Flow{}, nil)
+		if err != nil {
+			return
+		}
+		n, refused := readNotice(r)
+		if refused == nil && (n.standing.State == "" || n.state != nil && n.fault != nil) {
+			t.Errorf("%+v", n)
+		}
+		if refused != nil && (refused.Code < 400 || refused.Code >= 500) {
+			t.Errorf("answered %d", refused.Code)
 		}
 	})
 }

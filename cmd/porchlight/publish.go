@@ -20,9 +20,9 @@ import (
 
 type publishCmd struct {
 	Address  string        `arg:"" help:"Whose presence it is, such as sip:alice@sip.example."`
-	Server   string        `help:"Where to send it: sip:HOST:PORT, with ;transport=tcp or tls where needed." default:"sip:127.0.0.1:5060" placeholder:"URI"`
-	Activity []string      `help:"What the person does, such as on-the-phone or meeting; other:TEXT for anything else." placeholder:"WORD,..."`
-	Mood     []string      `help:"How the person feels, such as happy or stressed; other:TEXT for anything else." placeholder:"WORD,..."`
+	Server   string        `help:"Where to send it: sip:HOST:PORT, with ;transport=tcp or tls where needed (${default})." default:"sip:127.0.0.1:5060" placeholder:"URI"`
+	Activity []string      `help:"What the person does, such as on-the-phone or meeting; other:TEXT for anything else." placeholder:"WORD"`
+	Mood     []string      `help:"How the person feels, such as happy or stressed; other:TEXT for anything else." placeholder:"WORD"`
 	Note     string        `help:"A note for people." placeholder:"TEXT"`
 	Lang     string        `help:"Language of the note, such as de." placeholder:"TAG"`
 	Basic    string        `help:"Can the person be reached: open or closed." enum:"open,closed" default:"open"`

@@ -316,72 +316,78 @@ func TestSEC_02_ByHand(t *testing.T) {
 	want(t, a, v, "romeo", OK)
 }
 
-func TestClient(t *testing.T) {
+// TestClientTopmost: RFC 8760 §2.4, the topmost challenge that is understood.
+func TestClientTopmost(t *testing.T) {
 	a := newAuth()
-	t.Run("RFC 8760 §2.4 the topmost challenge that is understood", func(t *testing.T) {
-		c := NewClient("romeo", "let me in")
-		err := c.Challenged(append([]string{"Basic realm=x", `Digest realm="sip.example", nonce="n", algorithm=AKAv1-MD5`}, a.Challenge(false)...))
-		if err != nil {
-			t.Fatal(err)
+	c := NewClient("romeo", "let me in")
+	err := c.Challenged(append([]string{"Basic realm=x", `Digest realm="sip.example", nonce="n", algorithm=AKAv1-MD5`}, a.Challenge(false)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := c.Authorize("PUBLISH", uri, nil)
+	if !strings.Contains(v, "algorithm=SHA-256,") {
+		t.Errorf("credentials %s", v)
+	}
+	want(t, a, v, "romeo", OK)
+}
+
+// TestClientNotUnderstood: there is no answer to such challenges.
+func TestClientNotUnderstood(t *testing.T) {
+	_, err := Authorize(`Digest realm="x", nonce="n", algorithm=AKAv1-MD5, qop="auth"`, "PUBLISH", uri, "romeo", "", nil)
+	if err == nil || !strings.Contains(err.Error(), "AKAv1-MD5") {
+		t.Errorf("error %v", err)
+	}
+	for _, v := range []string{`Digest realm="x", nonce="n", qop="auth-conf"`, `Digest realm="x", algorithm=MD5`,
+		`Digest realm="x", nonce="n", algorithm=MD5-sess`, "Digest realm=\"x\x00\", nonce=\"n\""} {
+		_, err := Authorize(v, "PUBLISH", uri, "romeo", "", nil)
+		if err == nil {
+			t.Errorf("an answer to %q", v)
 		}
-		v := c.Authorize("PUBLISH", uri, nil)
-		if !strings.Contains(v, "algorithm=SHA-256,") {
-			t.Errorf("credentials %s", v)
-		}
-		want(t, a, v, "romeo", OK)
-	})
-	t.Run("no challenge that is understood", func(t *testing.T) {
-		_, err := Authorize(`Digest realm="x", nonce="n", algorithm=AKAv1-MD5, qop="auth"`, "PUBLISH", uri, "romeo", "", nil)
-		if err == nil || !strings.Contains(err.Error(), "AKAv1-MD5") {
-			t.Errorf("error %v", err)
-		}
-		for _, v := range []string{`Digest realm="x", nonce="n", qop="auth-conf"`, `Digest realm="x", algorithm=MD5`,
-			`Digest realm="x", nonce="n", algorithm=MD5-sess`, "Digest realm=\"x\x00\", nonce=\"n\""} {
-			_, err := Authorize(v, "PUBLISH", uri, "romeo", "", nil)
-			if err == nil {
-				t.Errorf("an answer to %q", v)
-			}
-		}
-	})
-	t.Run("RFC 3261 §22.1 a refused password is not sent again", func(t *testing.T) {
-		c := NewClient("romeo", "wrong")
-		err := c.Challenged(a.Challenge(false))
-		if err != nil {
-			t.Fatal(err)
-		}
+	}
+}
+
+// TestClientRefused: RFC 3261 §22.1, a refused password is not sent again.
+func TestClientRefused(t *testing.T) {
+	a := newAuth()
+	c := NewClient("romeo", "wrong")
+	err := c.Challenged(a.Challenge(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Authorize("PUBLISH", uri, nil)
+	err = c.Challenged(a.Challenge(false))
+	if err == nil {
+		t.Fatal("the password is tried again")
+	}
+	for range maxTries {
+		err = c.Challenged(a.Challenge(true))
 		c.Authorize("PUBLISH", uri, nil)
-		err = c.Challenged(a.Challenge(false))
-		if err == nil {
-			t.Fatal("the password is tried again")
-		}
-		for range maxTries {
-			err = c.Challenged(a.Challenge(true))
-			c.Authorize("PUBLISH", uri, nil)
-		}
-		if err == nil {
-			t.Error("a nonce that is always stale is replaced for ever")
-		}
-		c.Accepted()
-		err = c.Challenged(a.Challenge(false))
-		if err != nil {
-			t.Errorf("a challenge after a success: %v", err)
-		}
-	})
-	t.Run("RFC 7616 §3.4.4 userhash and username*", func(t *testing.T) {
-		v := answer(t, `Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth", userhash=true`, "romeo", "x")
-		p := proof{hash: sha256.New}
-		if !strings.Contains(v, `username="`+p.join("romeo", "r")+`"`) || !strings.Contains(v, "userhash=true") {
-			t.Errorf("credentials %s", v)
-		}
-		f, err := parse(answer(t, `Digest realm="r", nonce="n"`, "ro\nméo", "x"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		name, err := f.user()
-		if err != nil || name != "ro\nméo" {
-			t.Errorf("user %q, %v", name, err)
-		}
-	})
+	}
+	if err == nil {
+		t.Error("a nonce that is always stale is replaced for ever")
+	}
+	c.Accepted()
+	err = c.Challenged(a.Challenge(false))
+	if err != nil {
+		t.Errorf("a challenge after a success: %v", err)
+	}
+}
+
+// TestClientUserNames: RFC 7616 §3.4.4, userhash and username*.
+func TestClientUserNames(t *testing.T) {
+	v := answer(t, `Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth", userhash=true`, "romeo", "x")
+	p := proof{hash: sha256.New}
+	if !strings.Contains(v, `username="`+p.join("romeo", "r")+`"`) || !strings.Contains(v, "userhash=true") {
+		t.Errorf("credentials %s", v)
+	}
+	f, err := parse(answer(t, `Digest realm="r", nonce="n"`, "ro\nméo", "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, err := f.user()
+	if err != nil || name != "ro\nméo" {
+		t.Errorf("user %q, %v", name, err)
+	}
 }
 
 func FuzzCheck(f *testing.F) {

@@ -136,72 +136,82 @@ func TestParseStanding(t *testing.T) {
 	}
 }
 
+// chaos is a subscription whose notifier does anything.
+type chaos struct {
+	*Subscriber
+	now     time.Time
+	dialogs int
+	out     bool // a SUBSCRIBE is not answered
+}
+
+func (c *chaos) take(t *rapid.T, o Orders) {
+	if o&(Subscribe|Refresh|Unsubscribe) != 0 {
+		c.out = true
+		c.Sent(c.now)
+	}
+	if o&Subscribe != 0 {
+		c.dialogs++
+	}
+	if n := o & (Subscribe | Refresh | Unsubscribe); n&(n-1) != 0 {
+		t.Fatalf("two requests at once: %b", o)
+	}
+	if o&TellEnded != 0 && c.End().Reason == "" {
+		t.Fatal("an end without a reason")
+	}
+	if (o&Forget != 0) != c.Over() && !(c.Over() && o == 0) {
+		t.Fatalf("orders %b, over %v", o, c.Over())
+	}
+	if !c.Over() && c.Next().IsZero() {
+		t.Fatalf("stuck in phase %d", c.Phase())
+	}
+}
+
+// step makes one thing happen.
+func (c *chaos) step(t *rapid.T) {
+	secs := func(name string, most int) time.Duration {
+		return time.Duration(rapid.IntRange(-1, most).Draw(t, name)) * second
+	}
+	switch rapid.IntRange(0, 5).Draw(t, "input") {
+	case 0, 1:
+		if next := c.Next(); !next.IsZero() {
+			if next.After(c.now) {
+				c.now = next
+			}
+			c.take(t, c.Due(c.now))
+		}
+	case 2:
+		if c.out {
+			c.out = false
+			code := rapid.SampledFrom([]int{200, 200, 202, 204, 403, 404, 408, 423, 481, 500, 503}).Draw(t, "code")
+			c.take(t, c.Answered(Answer{code, secs("expires", 4000), secs("min", 9000), secs("retry", 900)}, c.now))
+		}
+	case 3, 4:
+		c.take(t, c.Notified(Standing{
+			State:   rapid.SampledFrom([]string{"active", "pending", "terminated", "odd"}).Draw(t, "state"),
+			Reason:  rapid.SampledFrom([]string{"", "timeout", "deactivated", "probation", "giveup", "rejected"}).Draw(t, "reason"),
+			Expires: secs("expires", 4000), RetryAfter: -second,
+		}, c.now))
+	case 5:
+		if rapid.IntRange(0, 9).Draw(t, "leave") == 0 {
+			c.take(t, c.Leave(c.now))
+		}
+		c.now = c.now.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "s")) * second)
+	}
+}
+
 // TestSUB_43_NeverStuck: whatever a notifier does, the subscription is over
-// or something happens next; and what is sent stays bounded.
+// or something happens next, and new dialogs stay rare.
 func TestSUB_43_NeverStuck(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := NewSubscriber(time.Hour, rapid.Float64Range(0, 1).Draw(t, "jitter"))
-		now := start
-		dialogs, out := 0, false // out: a SUBSCRIBE is not answered
-		take := func(o Orders) {
-			if o&(Subscribe|Refresh|Unsubscribe) != 0 {
-				out = true
-				s.Sent(now)
-			}
-			if o&Subscribe != 0 {
-				dialogs++
-			}
-			if n := o & (Subscribe | Refresh | Unsubscribe); n&(n-1) != 0 {
-				t.Fatalf("two requests at once: %b", o)
-			}
-			if o&TellEnded != 0 && s.End().Reason == "" {
-				t.Fatal("an end without a reason")
-			}
-			if (o&Forget != 0) != s.Over() && !(s.Over() && o == 0) {
-				t.Fatalf("orders %b, over %v", o, s.Over())
-			}
-		}
-		take(s.Start(now))
+		c := &chaos{Subscriber: NewSubscriber(time.Hour, rapid.Float64Range(0, 1).Draw(t, "jitter")), now: start}
+		c.take(t, c.Start(c.now))
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
-			switch rapid.IntRange(0, 5).Draw(t, "input") {
-			case 0, 1:
-				if !s.Over() && !s.Next().IsZero() {
-					if s.Next().After(now) {
-						now = s.Next()
-					}
-					take(s.Due(now))
-				}
-			case 2:
-				if out {
-					out = false
-					take(s.Answered(Answer{
-						Code:       rapid.SampledFrom([]int{200, 200, 202, 204, 403, 404, 408, 423, 481, 500, 503}).Draw(t, "code"),
-						Expires:    time.Duration(rapid.IntRange(-1, 4000).Draw(t, "expires")) * second,
-						MinExpires: time.Duration(rapid.IntRange(-1, 9000).Draw(t, "min")) * second,
-						RetryAfter: time.Duration(rapid.IntRange(-1, 900).Draw(t, "retry")) * second,
-					}, now))
-				}
-			case 3, 4:
-				take(s.Notified(Standing{
-					State:      rapid.SampledFrom([]string{"active", "pending", "terminated", "odd"}).Draw(t, "state"),
-					Reason:     rapid.SampledFrom([]string{"", "timeout", "deactivated", "probation", "giveup", "rejected"}).Draw(t, "reason"),
-					Expires:    time.Duration(rapid.IntRange(-1, 4000).Draw(t, "expires")) * second,
-					RetryAfter: -second,
-				}, now))
-			case 5:
-				if rapid.IntRange(0, 9).Draw(t, "leave") == 0 {
-					take(s.Leave(now))
-				}
-				now = now.Add(time.Duration(rapid.IntRange(0, 30).Draw(t, "s")) * second)
-			}
-			if !s.Over() && s.Next().IsZero() {
-				t.Fatalf("stuck in phase %d", s.Phase())
-			}
+			c.step(t)
 		}
-		// New dialogs come with a back-off between them, except one a minute,
-		// and two more when a lifetime was too brief.
-		if most := 6 + 3*int(now.Sub(start)/backoffFirst); dialogs > most {
-			t.Fatalf("%d dialogs in %v", dialogs, now.Sub(start))
+		// They come with a back-off between them, except one a minute, and
+		// two more when a lifetime was too brief.
+		if most := 6 + 3*int(c.now.Sub(start)/backoffFirst); c.dialogs > most {
+			t.Fatalf("%d dialogs in %v", c.dialogs, c.now.Sub(start))
 		}
 	})
 }
