@@ -50,6 +50,7 @@ var jsonCodec = bridge.Codec{
 type home struct {
 	name string
 	on   func(what string, leg bridge.Leg) // called in Attach and Detach
+	late bool                              // on is called before the note is made
 
 	mu    sync.Mutex
 	asked []string
@@ -65,14 +66,19 @@ func (p *home) Detach(leg bridge.Leg) { p.note("detach", leg) }
 
 func (p *home) note(what string, leg bridge.Leg) {
 	p.mu.Lock()
+	on, late := p.on, p.late
+	p.mu.Unlock()
+	if on != nil && late {
+		on(what, leg)
+	}
+	p.mu.Lock()
 	p.asked = append(p.asked, what+" "+leg.Watcher.User+" "+leg.Presentity.User)
 	if p.state == nil {
 		p.state = map[bridge.Leg]string{}
 	}
 	p.state[leg] = what
-	on := p.on
 	p.mu.Unlock()
-	if on != nil {
+	if on != nil && !late {
 		on(what, leg)
 	}
 }
