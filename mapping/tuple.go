@@ -71,18 +71,20 @@ func resourceNames(services []presence.Service) []string {
 			abilities[contact]++
 		}
 	}
-	taken := make(map[string]bool, len(services))
+	taken := make(map[string]int, len(services)) // name → how often it was wanted
 	for i := range services {
 		contact, ok := ability(&services[i])
 		if ok && abilities[contact] > 1 {
 			names[i] = deviceName(contact)
 			continue
 		}
-		name := resourceOf(services[i].ID)
-		for taken[name] {
-			name += "." // "x" and "ID-x" in one document
+		wanted := resourceOf(services[i].ID)
+		name := wanted
+		for taken[name] > 0 { // "x" and "ID-x" in one document
+			taken[wanted]++
+			name = wanted + "." + strconv.Itoa(taken[wanted])
 		}
-		taken[name] = true
+		taken[name]++
 		names[i] = name
 	}
 	return names

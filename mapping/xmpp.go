@@ -368,8 +368,11 @@ func personFrom(s *presence.State) []presence.Person {
 	if word != "" {
 		p.UserInput = jointInput(s.Services)
 	}
+	if p.Activities != nil || p.UserInput != nil {
+		return []presence.Person{p}
+	}
 	bare := presence.Person{ID: p.ID}
-	if presence.Equal(&presence.State{Persons: []presence.Person{p}}, &presence.State{Persons: []presence.Person{bare}}) {
+	if len(s.Persons) == 0 || presence.Equal(&presence.State{Persons: []presence.Person{p}}, &presence.State{Persons: []presence.Person{bare}}) {
 		return nil
 	}
 	return []presence.Person{p}
