@@ -146,6 +146,13 @@ func stress(t *testing.T, round uint64) {
 		})
 	}
 	wg.Wait()
+	s.compare(t, st)
+}
+
+// compare demands that the last thing each watcher was told is the truth, and
+// what a process that starts on st finds.
+func (s *stage) compare(t *testing.T, st *store.Memory) {
+	t.Helper()
 	last := map[bridge.Leg]bridge.Item{}
 	for _, it := range s.box.Take(nil) {
 		last[it.Leg] = it

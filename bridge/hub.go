@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"log/slog"
@@ -123,6 +124,9 @@ type sub struct {
 func New(cfg Config) (*Hub, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Directory == nil || cfg.Codec.Append == nil || cfg.Codec.Decode == nil {
+		return nil, errors.New("a hub needs a Directory and a Codec")
 	}
 	if cfg.Store == nil {
 		cfg.Store = store.NewMemory()
