@@ -123,6 +123,24 @@ func ncName(n []byte) bool {
 	return r < utf8.RuneSelf || wideStart(r)
 }
 
+// IsName reports whether s is a name without a colon, such as may stand behind
+// a prefix (Namespaces in XML §3 NCName).
+func IsName(s string) bool {
+	for i, r := range s {
+		switch {
+		case r < utf8.RuneSelf:
+			if r == ':' || class[r]&nameLater == 0 || i == 0 && class[r]&nameStart == 0 {
+				return false
+			}
+		case !wideStart(r) && (i == 0 || !wideLater(r)):
+			return false
+		case r == utf8.RuneError && !utf8.ValidString(s):
+			return false
+		}
+	}
+	return s != ""
+}
+
 // wideName checks the characters of a name above ASCII.
 func wideName(n []byte) bool {
 	for i, r := range string(n) {

@@ -1,93 +1,67 @@
 package pidf
 
 import (
-	"strings"
+	"strconv"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
 )
 
-// tuple reads <tuple> (RFC 3863 §4.1.2).
-func (d *decoder) tuple() error {
-	var t presence.Service
-	for _, a := range d.Attrs {
-		if len(a.Space) == 0 && string(a.Local) == "id" {
-			t.ID = string(a.Value)
-		} else {
-			t.Attrs = append(t.Attrs, attr(a))
+// newID makes an id of id, or of the place i among the components, that is not
+// taken.
+func newID(id string, i int, taken func(string) bool) string {
+	if id == "" {
+		id = "id" + strconv.Itoa(i+1)
+		if !taken(id) {
+			return id
 		}
 	}
-	err := d.Each(func() error { return d.tupleChild(&t) })
-	d.s.Services = append(d.s.Services, t)
-	return err
+	for n := 2; ; n++ {
+		next := id + "-" + strconv.Itoa(n)
+		if !taken(next) {
+			return next
+		}
+	}
+}
+
+// tuple reads <tuple> (RFC 3863 §4.1.2).
+func (d *decoder) tuple() error {
+	d.s.Services = append(d.s.Services, presence.Service{})
+	t := &d.s.Services[len(d.s.Services)-1]
+	t.ID, t.Attrs = d.attrs("id")
+	return d.Each(func() error { return d.tupleChild(t) })
 }
 
 func (d *decoder) tupleChild(t *presence.Service) error {
-	local := string(d.Local)
-	switch known(d.Space) {
-	case nsPIDF:
-		switch local {
-		case "status":
-			return d.Each(func() error { return d.statusChild(t) })
-		case "contact":
-			t.Contact = &presence.Contact{Priority: string(d.Attr("priority"))}
-			return d.word(&t.Contact.URI)
-		case "note":
-			return d.note(&t.Notes)
-		case "timestamp":
-			return d.timestamp(&t.Timestamp)
-		}
-	case nsDM:
-		if local == "deviceID" {
-			var id string
-			err := d.word(&id)
-			t.DeviceIDs = append(t.DeviceIDs, id)
+	switch ns(d.SpaceID) {
+	case nsPIDF, nsDM:
+		handled, err := d.tuplePIDF(t)
+		if handled {
 			return err
 		}
 	case nsRPID:
-		return d.tupleRPID(t, local)
+		handled, err := d.tupleRPID(t)
+		if handled {
+			return err
+		}
 	case nsCIPID:
-		if dst := cipid(&t.Card, local); dst != nil {
+		if dst := cipid(&t.Card, d.Local); dst != nil {
 			return d.word(dst)
 		}
 	case nsTimed:
-		if local == "timed-status" {
+		if string(d.Local) == "timed-status" {
 			return d.timed(t)
 		}
 	case nsCaps:
-		if local == "servcaps" && t.Caps == nil {
+		if string(d.Local) == "servcaps" && t.Caps == nil {
 			return d.caps(&t.Caps)
 		}
 	case nsGP:
-		if local == "geopriv" {
-			return d.raw(&t.Geo)
+		if string(d.Local) == "geopriv" {
+			// RFC 4479 §3.6: a service has no location; it is the person's.
+			return d.raw(&d.stray.Geo)
 		}
-	case nsOP, nsOPD:
-		if handled, err := d.serviceOMA(t, local); handled {
-			return err
-		}
-	}
-	return d.raw(&t.Ext)
-}
-
-// tupleRPID reads an RPID element of a tuple or its status. What RFC 4480
-// §3.1 Table 1 allows for the person alone goes to the person. A second one of
-// a kind is carried along.
-func (d *decoder) tupleRPID(t *presence.Service, local string) error {
-	switch {
-	case local == "class" && t.Class == "":
-		return d.word(&t.Class)
-	case local == "privacy" && t.Privacy == nil:
-		return setChoice(d, &t.Privacy, nsRPID)
-	case local == "relationship" && t.Relationship == nil:
-		return setChoice(d, &t.Relationship, nsRPID)
-	case local == "service-class" && t.ServiceClass == nil:
-		return setChoice(d, &t.ServiceClass, nsRPID)
-	case local == "status-icon":
-		return d.icon(&t.StatusIcons)
-	case local == "user-input" && t.UserInput == nil:
-		return d.userInput(&t.UserInput)
-	case local == "activities", local == "mood", local == "place-is", local == "place-type", local == "sphere", local == "time-offset":
-		handled, err := d.personRPID(&d.stray, local)
+	case nsOP:
+		handled, err := d.tupleOMA(t)
 		if handled {
 			return err
 		}
@@ -95,178 +69,207 @@ func (d *decoder) tupleRPID(t *presence.Service, local string) error {
 	return d.raw(&t.Ext)
 }
 
-// setChoice reads a choice into one of the types that have its fields.
-func setChoice[T presence.Activities | presence.Mood | presence.Choice](d *decoder, dst **T, own ns) error {
-	c, err := d.choice(own)
-	if err == nil {
-		v := T(*c)
-		*dst = &v
+// tuplePIDF reads an element of PIDF or the data model in a tuple. A second
+// one where there may be one is passed over.
+func (d *decoder) tuplePIDF(t *presence.Service) (handled bool, err error) {
+	pidf := ns(d.SpaceID) == nsPIDF
+	switch string(d.Local) {
+	case "status":
+		if pidf {
+			return true, d.Each(func() error { return d.statusChild(t) })
+		}
+	case "contact":
+		if pidf {
+			return true, d.contact(t)
+		}
+	case "note":
+		return true, d.note(&t.Notes)
+	case "timestamp":
+		return true, d.timestamp(&t.Timestamp)
+	case "deviceID":
+		if !pidf {
+			var id string
+			err := d.word(&id)
+			if id != "" {
+				t.DeviceIDs = append(t.DeviceIDs, id)
+			}
+			return true, err
+		}
 	}
-	return err
+	return false, nil
+}
+
+func (d *decoder) contact(t *presence.Service) error {
+	if t.Contact != nil {
+		return d.Skip()
+	}
+	t.Contact = &presence.Contact{}
+	// RFC 3863 §4.1.5: a priority out of the range is as if it were absent.
+	if p := trim(d.Attr("priority")); validPriority(string(p)) {
+		t.Contact.Priority = d.text(p)
+	}
+	return d.word(&t.Contact.URI)
+}
+
+// validPriority tells whether p is a number from 0 to 1 with at most three
+// decimals (RFC 3863 §4.1.5).
+func validPriority(p string) bool {
+	if len(p) == 0 || len(p) > 5 || p[0] != '0' && p[0] != '1' || len(p) > 1 && p[1] != '.' {
+		return false
+	}
+	for i := 2; i < len(p); i++ {
+		if p[i] < '0' || p[i] > '9' || p[0] == '1' && p[i] != '0' {
+			return false
+		}
+	}
+	return true
 }
 
 // statusChild reads one child of <status> (RFC 3863 §4.1.4).
 func (d *decoder) statusChild(t *presence.Service) error {
-	local := string(d.Local)
-	n := known(d.Space)
-	switch {
-	case n == nsPIDF && local == "basic":
-		return d.basic(&t.Basic, &t.BasicText)
-	case n == nsJabber && local == "show" && t.Show == "" && len(d.Attrs) == 0:
-		// RFC 8048 §6.2: <show xmlns='jabber:client'> inside <status>.
-		return d.word(&t.Show)
-	case n == nsRPID:
-		return d.tupleRPID(t, local)
+	switch ns(d.SpaceID) {
+	case nsPIDF:
+		if string(d.Local) == "basic" {
+			return d.basic(&t.Basic, &t.BasicText)
+		}
+	case nsJabber:
+		if string(d.Local) == "show" && t.Show == "" && len(d.Attrs) == 0 {
+			// RFC 8048 §6.2: <show xmlns='jabber:client'> inside <status>.
+			return d.word(&t.Show)
+		}
+	case nsGP:
+		if string(d.Local) == "geopriv" {
+			return d.raw(&d.stray.Geo)
+		}
+	case nsRPID:
+		// Drafts of RPID had its elements here.
+		handled, err := d.tupleRPID(t)
+		if handled {
+			return err
+		}
 	}
 	// RFC 3863 §4.2.3: the status is not interpreted when something in it
-	// must be understood and is not.
-	for _, a := range d.Attrs {
-		v := string(a.Value)
-		if string(a.Local) == "mustUnderstand" && (v == "1" || v == "true") && (known(a.Space) == nsPIDF || len(a.Space) == 0) {
-			t.NotUnderstood = true
+	// must be understood and is not. What is further in does not count.
+	for i := range d.Attrs {
+		a := &d.Attrs[i]
+		if string(a.Local) == "mustUnderstand" && (ns(a.SpaceID) == nsPIDF || len(a.Space) == 0) {
+			if v := string(trim(a.Value)); v == "1" || v == "true" {
+				t.NotUnderstood = true
+			}
 		}
 	}
 	return d.raw(&t.StatusExt)
 }
 
-// basic reads <basic>. What is neither open nor closed is kept as text.
+// basic reads <basic>, unless *dst has been set. What is neither open nor
+// closed goes to odd.
 func (d *decoder) basic(dst *presence.Basic, odd *string) error {
-	s, err := d.Content()
-	switch strings.TrimSpace(s) {
-	case "open":
-		*dst = presence.Open
-	case "closed":
-		*dst = presence.Closed
-	default:
-		*dst = presence.OddBasic
-		if odd != nil {
-			*odd = s
-		}
+	b, _, err := d.ContentBytes()
+	if err != nil || *dst != presence.NoBasic {
+		return err
 	}
-	return err
+	*dst = basicOf(b)
+	if *dst == presence.OddBasic {
+		*odd = d.text(trim(b))
+	}
+	return nil
+}
+
+func basicOf(b []byte) presence.Basic {
+	switch string(trim(b)) {
+	case "open":
+		return presence.Open
+	case "closed":
+		return presence.Closed
+	}
+	return presence.OddBasic
 }
 
 // person reads <dm:person> (RFC 4479 §3.2).
 func (d *decoder) person() error {
-	var p presence.Person
-	for _, a := range d.Attrs {
-		if len(a.Space) == 0 && string(a.Local) == "id" {
-			p.ID = string(a.Value)
-		} else {
-			p.Attrs = append(p.Attrs, attr(a))
-		}
-	}
-	err := d.Each(func() error { return d.personChild(&p) })
-	d.s.Persons = append(d.s.Persons, p)
-	return err
+	d.s.Persons = append(d.s.Persons, presence.Person{})
+	p := &d.s.Persons[len(d.s.Persons)-1]
+	p.ID, p.Attrs = d.attrs("id")
+	return d.Each(func() error { return d.personChild(p) })
 }
 
 func (d *decoder) personChild(p *presence.Person) error {
-	local := string(d.Local)
-	switch known(d.Space) {
+	switch ns(d.SpaceID) {
 	case nsDM, nsPIDF:
-		switch local {
+		switch string(d.Local) {
 		case "note":
 			return d.note(&p.Notes)
 		case "timestamp":
 			return d.timestamp(&p.Timestamp)
 		}
 	case nsRPID:
-		handled, err := d.personRPID(p, local)
+		handled, err := d.personRPID(p)
 		if handled {
 			return err
 		}
 	case nsCIPID:
-		if dst := cipid(&p.Card, local); dst != nil {
+		if dst := cipid(&p.Card, d.Local); dst != nil {
 			return d.word(dst)
 		}
 	case nsGP:
-		if local == "geopriv" {
+		if string(d.Local) == "geopriv" {
 			return d.raw(&p.Geo)
 		}
 	case nsOP:
-		if local == "overriding-willingness" {
+		if string(d.Local) == "overriding-willingness" && p.OMA.OverridingWillingness == nil {
 			return d.onOff(&p.OMA.OverridingWillingness)
 		}
 	case nsOPD11:
-		if local == "link" {
+		if string(d.Local) == "link" {
 			return d.link(p)
 		}
 	}
 	return d.raw(&p.Ext)
 }
 
-// personRPID reads an RPID element of a person. handled is false for what is
-// not one, and for a second one of a kind.
-func (d *decoder) personRPID(p *presence.Person, local string) (handled bool, err error) {
-	switch {
-	case local == "activities" && p.Activities == nil:
-		return true, setChoice(d, &p.Activities, nsRPID)
-	case local == "mood" && p.Mood == nil:
-		return true, setChoice(d, &p.Mood, nsRPID)
-	case local == "place-is" && p.PlaceIs == nil:
-		return true, d.placeIs(p)
-	case local == "place-type" && p.PlaceType == nil:
-		return true, setChoice(d, &p.PlaceType, nsLT)
-	case local == "privacy" && p.Privacy == nil:
-		return true, setChoice(d, &p.Privacy, nsRPID)
-	case local == "sphere" && p.Sphere == nil:
-		return true, setChoice(d, &p.Sphere, nsRPID)
-	case local == "status-icon":
-		return true, d.icon(&p.StatusIcons)
-	case local == "time-offset" && p.TimeOffset == nil:
-		return true, d.timeOffset(p)
-	case local == "user-input" && p.UserInput == nil:
-		return true, d.userInput(&p.UserInput)
-	case local == "class" && p.Class == "":
-		return true, d.word(&p.Class)
-	}
-	return false, nil
-}
-
 // device reads <dm:device> (RFC 4479 §3.4).
 func (d *decoder) device() error {
-	var v presence.Device
-	for _, a := range d.Attrs {
-		if len(a.Space) == 0 && string(a.Local) == "id" {
-			v.ID = string(a.Value)
-		} else {
-			v.Attrs = append(v.Attrs, attr(a))
-		}
-	}
-	err := d.Each(func() error { return d.deviceChild(&v) })
-	d.s.Devices = append(d.s.Devices, v)
-	return err
+	d.s.Devices = append(d.s.Devices, presence.Device{})
+	v := &d.s.Devices[len(d.s.Devices)-1]
+	v.ID, v.Attrs = d.attrs("id")
+	return d.Each(func() error { return d.deviceChild(v) })
 }
 
 func (d *decoder) deviceChild(v *presence.Device) error {
 	local := string(d.Local)
-	switch n := known(d.Space); {
+	switch n := ns(d.SpaceID); {
 	case n == nsDM && local == "deviceID":
 		return d.word(&v.DeviceID)
 	case (n == nsDM || n == nsPIDF) && local == "note":
 		return d.note(&v.Notes)
 	case (n == nsDM || n == nsPIDF) && local == "timestamp":
 		return d.timestamp(&v.Timestamp)
-	case n == nsRPID && local == "class":
-		return d.word(&v.Class)
-	case n == nsRPID && local == "user-input":
-		return d.userInput(&v.UserInput)
+	case n == nsRPID:
+		switch {
+		case local == "class" && v.Class == "":
+			return d.word(&v.Class)
+		case local == "user-input" && v.UserInput == nil:
+			return d.userInput(&v.UserInput, &v.Ext)
+		}
+		handled, err := d.strayRPID()
+		if handled {
+			return err
+		}
 	case n == nsCaps && local == "devcaps" && v.Caps == nil:
 		return d.caps(&v.Caps)
 	case n == nsGP && local == "geopriv":
 		return d.raw(&v.Geo)
-	case n == nsOP && local == "network-availability":
-		return d.Each(func() error { return d.network(v) })
+	case n == nsOP && local == "network-availability" && v.Networks == nil:
+		return d.networks(v)
 	}
 	return d.raw(&v.Ext)
 }
 
 // cipid returns where a CIPID element belongs (RFC 4482 §3), nil when it is
 // none or has been set.
-func cipid(c *presence.CIPID, local string) *string {
+func cipid(c *presence.CIPID, local []byte) *string {
 	var dst *string
-	switch local {
+	switch string(local) {
 	case "card":
 		dst = &c.Card
 	case "display-name":

@@ -1,7 +1,9 @@
 package pidf
 
 import (
+	"bytes"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
@@ -13,58 +15,108 @@ type decoder struct {
 	xmltext.Scanner
 	s     *presence.State
 	parts int
-	// stray collects what stands in a tuple but is true of the person
-	// (RFC 4480 §3.1 Table 1).
+	// stray collects what stands in a tuple, its status or a device but is
+	// true of the person (RFC 4480 §3.1 Table 1, RFC 4479 §3.6).
 	stray presence.Person
+
+	strings strings.Builder // the texts of the State, one behind the other
+	buf     []byte          // for an element that is carried along
+	carried int             // bytes of these so far
+	odd     bool            // something may make the output larger than the input
 }
+
+var decoders = sync.Pool{New: func() any {
+	d := new(decoder)
+	d.Spaces = spaces
+	return d
+}}
 
 // Decode reads a presence document. It keeps no reference to b. Errors are of
 // type *Error and name the place and what is wrong; a document type
 // declaration is always one.
 func Decode(b []byte) (*presence.State, error) {
-	if len(b) > maxDocument {
-		return nil, &Error{Line: 1, Col: 1, Msg: "the document is too large", TooLarge: true}
+	s, odd, err := decode(b)
+	if err != nil || !odd {
+		return s, err
 	}
-	d := &decoder{s: &presence.State{}}
+	// What carries so much along that it may be too large once it is made
+	// self-contained must still be readable after it has been written.
+	_, _, err = decode(Append(nil, s, ""))
+	if err != nil {
+		return nil, &Error{Line: 1, Col: 1, Msg: "too many attributes or namespaces", TooLarge: true}
+	}
+	return s, nil
+}
+
+func decode(b []byte) (s *presence.State, odd bool, err error) {
+	if len(b) > maxDocument {
+		return nil, false, &Error{Line: 1, Col: 1, Msg: "the document is too large", TooLarge: true}
+	}
+	d := decoders.Get().(*decoder)
 	d.Reset(b)
+	d.s = &presence.State{}
+	d.strings.Grow(max(64, min(len(b)/5, 4096)))
+	err = d.document(b)
+	s, odd = d.s, d.odd
+	d.Reset(nil)
+	*d = decoder{Scanner: d.Scanner, buf: d.buf[:0]}
+	decoders.Put(d)
+	if err != nil {
+		return nil, false, err
+	}
+	return s, odd, nil
+}
+
+func (d *decoder) document(b []byte) error {
 	kind, err := d.Next()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if kind != xmltext.Start || known(d.Space) != nsPIDF || string(d.Local) != "presence" {
-		return nil, d.Fail("the root element is not PIDF's presence")
+	if kind != xmltext.Start || ns(d.SpaceID) != nsPIDF || string(d.Local) != "presence" {
+		return d.Fail("the root element is not PIDF's presence")
 	}
-	for _, a := range d.Attrs {
-		if len(a.Space) == 0 && string(a.Local) == "entity" {
-			d.s.Entity = string(a.Value)
-		} else {
-			d.s.Attrs = append(d.s.Attrs, attr(a))
-		}
+	d.s.Entity, d.s.Attrs = d.attrs("entity")
+	if n := min(bytes.Count(b, []byte("tuple ")), maxParts); n > 1 {
+		d.s.Services = make([]presence.Service, 0, n)
 	}
 	err = d.Each(d.top)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	_, err = d.Next() // what follows the root
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d.placeStray()
-	return d.s, nil
+	uniqueIDs(d.s)
+	return nil
 }
 
 // top reads one child of presence.
 func (d *decoder) top() error {
-	local := string(d.Local)
-	switch n := known(d.Space); {
-	case n == nsPIDF && local == "tuple":
-		return d.counted(d.tuple)
-	case n == nsPIDF && local == "note", n == nsDM && local == "note":
-		return d.note(&d.s.Notes)
-	case n == nsDM && local == "person":
-		return d.counted(d.person)
-	case n == nsDM && local == "device":
-		return d.counted(d.device)
+	switch n := ns(d.SpaceID); n {
+	case nsPIDF, nsDM:
+		switch string(d.Local) {
+		case "tuple":
+			if n == nsPIDF {
+				return d.counted(d.tuple)
+			}
+		case "note":
+			return d.note(&d.s.Notes)
+		case "person":
+			if n == nsDM {
+				return d.counted(d.person)
+			}
+		case "device":
+			if n == nsDM {
+				return d.counted(d.device)
+			}
+		}
+	case nsRPID:
+		handled, err := d.strayRPID()
+		if handled {
+			return err
+		}
 	}
 	return d.raw(&d.s.Ext)
 }
@@ -83,11 +135,12 @@ func (d *decoder) counted(read func() error) error {
 // placeStray gives the person what stood elsewhere.
 func (d *decoder) placeStray() {
 	st := &d.stray
-	if st.Activities == nil && st.Mood == nil && st.PlaceIs == nil && st.PlaceType == nil && st.Sphere == nil && st.TimeOffset == nil {
+	if st.Activities == nil && st.Mood == nil && st.PlaceIs == nil && st.PlaceType == nil && st.Sphere == nil &&
+		st.TimeOffset == nil && len(st.Geo) == 0 && len(st.Ext) == 0 {
 		return
 	}
 	if len(d.s.Persons) == 0 {
-		d.s.Persons = []presence.Person{{ID: d.freeID("person")}}
+		d.s.Persons = []presence.Person{{ID: "person"}}
 	}
 	p := &d.s.Persons[0]
 	keep(&p.Activities, st.Activities)
@@ -96,6 +149,8 @@ func (d *decoder) placeStray() {
 	keep(&p.PlaceType, st.PlaceType)
 	keep(&p.Sphere, st.Sphere)
 	keep(&p.TimeOffset, st.TimeOffset)
+	p.Geo = append(p.Geo, st.Geo...)
+	p.Ext = append(p.Ext, st.Ext...)
 }
 
 // keep sets *dst when it is not set.
@@ -105,84 +160,169 @@ func keep[T any](dst **T, v *T) {
 	}
 }
 
-// freeID returns id, or a longer one when a tuple or device has it.
-func (d *decoder) freeID(id string) string {
-	for i := 0; ; i++ {
-		taken := false
-		for _, t := range d.s.Services {
-			taken = taken || t.ID == id
+// uniqueIDs gives tuples, persons and devices that have no id, or that of one
+// before, an id of their own (RFC 3863 §4.1.2, RFC 4479 §5): the same for the
+// same document.
+func uniqueIDs(s *presence.State) {
+	ids := make([]*string, 0, 16)
+	for i := range s.Services {
+		ids = append(ids, &s.Services[i].ID)
+	}
+	for i := range s.Persons {
+		ids = append(ids, &s.Persons[i].ID)
+	}
+	for i := range s.Devices {
+		ids = append(ids, &s.Devices[i].ID)
+	}
+	taken := func(id string, among []*string) bool {
+		for _, x := range among {
+			if *x == id {
+				return true
+			}
 		}
-		for _, t := range d.s.Devices {
-			taken = taken || t.ID == id
+		return false
+	}
+	for i, id := range ids {
+		if *id != "" && !taken(*id, ids[:i]) {
+			continue
 		}
-		if !taken {
-			return id
-		}
-		id += "-"
+		*id = newID(*id, i, func(id string) bool { return taken(id, ids) })
 	}
 }
 
-// attr copies an attribute.
-func attr(a xmltext.Attr) presence.Attr {
-	return presence.Attr{Space: string(a.Space), Local: string(a.Local), Value: string(a.Value)}
+// text copies v, to be kept.
+func (d *decoder) text(v []byte) string {
+	if len(v) == 0 {
+		return ""
+	}
+	if d.strings.Cap()-d.strings.Len() < len(v) {
+		// What has been handed out stays where it is.
+		d.strings = strings.Builder{}
+		d.strings.Grow(max(len(v), 512))
+	}
+	at := d.strings.Len()
+	d.strings.Write(v)
+	return d.strings.String()[at:]
 }
 
-// rawElement reads the current element as it stands.
-func (d *decoder) rawElement() (presence.RawXML, error) {
-	r := presence.RawXML{Space: string(d.Space), Local: string(d.Local)}
+// space is the current namespace name, to be kept.
+func (d *decoder) space(id int, uri []byte) string {
+	if ns(id) != nsOther {
+		return names[id].uri
+	}
+	return d.text(uri)
+}
+
+// attrs returns the value of the attribute own, and the other attributes.
+func (d *decoder) attrs(own string) (value string, others []presence.Attr) {
+	for i := range d.Attrs {
+		a := &d.Attrs[i]
+		if len(a.Space) == 0 && string(a.Local) == own {
+			value = d.text(a.Value)
+		} else {
+			d.attr(&others, a)
+		}
+	}
+	return value, others
+}
+
+// attr keeps an attribute.
+func (d *decoder) attr(dst *[]presence.Attr, a *xmltext.Attr) {
+	*dst = append(*dst, presence.Attr{Space: d.space(a.SpaceID, a.Space), Local: d.text(a.Local), Value: d.text(a.Value)})
+	d.odd = d.odd || len(*dst) > 8
+}
+
+// carry reads the current element as it stands. space and local are its names.
+func (d *decoder) carry() (presence.RawXML, error) {
+	r := presence.RawXML{Space: d.space(d.SpaceID, d.Space), Local: d.text(d.Local)}
+	begin, _ := d.Span()
 	var err error
-	r.Bytes, err = d.Raw()
-	return r, err
+	d.buf, err = d.AppendRaw(d.buf[:0])
+	if err != nil {
+		return r, err
+	}
+	_, end := d.Span()
+	d.carried += len(d.buf)
+	d.odd = d.odd || len(d.buf) > end-begin+512 || d.carried > maxDocument/8
+	if d.carried > maxDocument {
+		e := d.Fail("too much that is not understood")
+		e.TooLarge = true
+		return r, e
+	}
+	r.Bytes = d.text(d.buf)
+	return r, nil
 }
 
 func (d *decoder) raw(dst *[]presence.RawXML) error {
-	r, err := d.rawElement()
+	r, err := d.carry()
+	if err != nil {
+		return err
+	}
 	*dst = append(*dst, r)
-	return err
+	return nil
 }
 
+// note reads a text with a language. White space in it is kept.
 func (d *decoder) note(dst *[]presence.Note) error {
-	n := presence.Note{Lang: d.Lang()}
-	var err error
-	n.Text, err = d.Content()
-	*dst = append(*dst, n)
-	return err
+	lang := d.text([]byte(d.Lang()))
+	b, _, err := d.ContentBytes()
+	if err != nil {
+		return err
+	}
+	*dst = append(*dst, presence.Note{Lang: lang, Text: d.text(b)})
+	return nil
 }
+
+// trim removes XML's white space around b.
+func trim(b []byte) []byte {
+	for len(b) > 0 && isSpace(b[0]) {
+		b = b[1:]
+	}
+	for len(b) > 0 && isSpace(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
 
 // word reads the text of the current element without the white space around
-// it.
+// it, unless *dst has one.
 func (d *decoder) word(dst *string) error {
-	s, err := d.Content()
-	*dst = strings.TrimSpace(s)
+	b, _, err := d.ContentBytes()
+	if err == nil && *dst == "" {
+		*dst = d.text(trim(b))
+	}
 	return err
 }
 
-// text reads the text of the current element as it is.
-func (d *decoder) text(dst *string) error {
-	var err error
-	*dst, err = d.Content()
-	return err
-}
-
-// timestamp reads a time. One that is broken is absent.
+// timestamp reads a time, unless *dst has one. One that is broken is absent.
 func (d *decoder) timestamp(dst *time.Time) error {
-	s, err := d.Content()
-	if t, ok := parseTime(strings.TrimSpace(s)); ok {
-		*dst = t
+	b, _, err := d.ContentBytes()
+	if err == nil && dst.IsZero() {
+		*dst, _ = parseTime(b)
 	}
 	return err
 }
 
-// parseTime reads RFC 3339 and, as some clients write it, without an offset.
-func parseTime(s string) (time.Time, bool) {
-	t, err := time.Parse(time.RFC3339Nano, s)
+// parseTime reads RFC 3339 and, as some clients write it, with small letters
+// or without an offset.
+func parseTime(b []byte) (time.Time, bool) {
+	b = trim(b)
+	if len(b) > 64 {
+		return time.Time{}, false
+	}
+	t, err := time.Parse(time.RFC3339Nano, string(b))
 	if err != nil {
-		t, err = time.Parse(time.RFC3339Nano, strings.ToUpper(s))
+		t, err = time.Parse(time.RFC3339Nano, string(bytes.ToUpper(b)))
 	}
 	if err != nil {
-		t, err = time.Parse("2006-01-02T15:04:05.999999999", s)
+		t, err = time.Parse("2006-01-02T15:04:05.999999999", string(b))
 	}
-	if err != nil || t.Year() < 1 || t.Year() > 9999 {
+	// RFC 3339 §1: years of four digits. An offset of a day or more has no
+	// form to write it in.
+	_, offset := t.Zone()
+	if err != nil || t.Year() < 1 || t.Year() > 9999 || offset <= -24*3600 || offset >= 24*3600 {
 		return time.Time{}, false
 	}
 	return t, true

@@ -32,20 +32,17 @@ func Append(dst []byte, s *presence.State, entity string) []byte {
 	dst = append(dst, `<?xml version="1.0" encoding="UTF-8"?><presence xmlns="`...)
 	dst = append(dst, names[nsPIDF].uri...)
 	dst = append(dst, '"')
-	for n := nsDM; n < nsCount; n++ {
-		if e.used[n] && names[n].prefix != "" {
+	for n, x := range names {
+		if e.used[n] && x.prefix != "" {
 			dst = append(dst, " xmlns:"...)
-			dst = append(dst, names[n].prefix...)
-			dst = append(dst, '=', '"')
-			dst = append(dst, names[n].uri...)
-			dst = append(dst, '"')
+			dst = append(dst, x.prefix[:len(x.prefix)-1]...)
+			dst = appendValue(dst, x.uri)
 		}
 	}
-	dst = append(dst, ` entity="`...)
-	dst = xmltext.AppendAttr(dst, entity)
-	dst = append(dst, '"')
-	for i, a := range s.Attrs {
-		dst = appendAttr(dst, i, a)
+	dst = append(dst, " entity"...)
+	dst = appendValue(dst, entity)
+	for i := range s.Attrs {
+		dst = appendAttr(dst, s.Attrs, i)
 	}
 	dst = append(dst, '>')
 	dst = append(dst, e.b...)
@@ -76,10 +73,7 @@ func (e *encoder) open(n ns, local string) {
 
 func (e *encoder) qname(n ns, local string) {
 	e.used[n] = true
-	if p := names[n].prefix; p != "" {
-		e.b = append(e.b, p...)
-		e.b = append(e.b, ':')
-	}
+	e.b = append(e.b, names[n].prefix...)
 	e.b = append(e.b, local...)
 }
 
@@ -97,42 +91,57 @@ func (e *encoder) close(n ns, local string) {
 func (e *encoder) attr(name, value string) {
 	e.b = append(e.b, ' ')
 	e.b = append(e.b, name...)
-	e.b = append(e.b, '=', '"')
-	e.b = xmltext.AppendAttr(e.b, value)
-	e.b = append(e.b, '"')
+	e.b = appendValue(e.b, value)
 }
 
+// attrs writes attributes the model has no field for.
 func (e *encoder) attrs(as []presence.Attr) {
 	for i := range as {
-		if n := known([]byte(as[i].Space)); n != nsOther && names[n].prefix != "" {
-			e.used[n] = true
-			e.attr(names[n].prefix+":"+as[i].Local, as[i].Value)
+		n := ns(spaces[as[i].Space])
+		if names[n].prefix == "" || !xmltext.IsName(as[i].Local) {
+			e.b = appendAttr(e.b, as, i)
 			continue
 		}
-		e.b = appendAttr(e.b, i, as[i])
+		e.b = append(e.b, ' ')
+		e.qname(n, as[i].Local)
+		e.b = appendValue(e.b, as[i].Value)
 	}
 }
 
-// appendAttr writes an attribute, declaring its namespace with it.
-func appendAttr(b []byte, i int, a presence.Attr) []byte {
+// appendAttr writes as[i], and declares its namespace if it is the first in
+// it.
+func appendAttr(b []byte, as []presence.Attr, i int) []byte {
+	a := &as[i]
+	if !xmltext.IsName(a.Local) {
+		return b
+	}
 	b = append(b, ' ')
 	switch a.Space {
 	case "":
 	case xmltext.NS:
 		b = append(b, "xml:"...)
 	default:
-		p := "a" + strconv.Itoa(i)
-		b = append(b, "xmlns:"...)
-		b = append(b, p...)
-		b = append(b, '=', '"')
-		b = xmltext.AppendAttr(b, a.Space)
-		b = append(b, '"', ' ')
-		b = append(b, p...)
+		first := 0
+		for as[first].Space != a.Space || !xmltext.IsName(as[first].Local) {
+			first++
+		}
+		var p [24]byte
+		prefix := strconv.AppendInt(append(p[:0], 'a'), int64(first), 10)
+		if first == i {
+			b = append(b, "xmlns:"...)
+			b = append(b, prefix...)
+			b = append(appendValue(b, a.Space), ' ')
+		}
+		b = append(b, prefix...)
 		b = append(b, ':')
 	}
 	b = append(b, a.Local...)
+	return appendValue(b, a.Value)
+}
+
+func appendValue(b []byte, value string) []byte {
 	b = append(b, '=', '"')
-	b = xmltext.AppendAttr(b, a.Value)
+	b = xmltext.AppendAttr(b, value)
 	return append(b, '"')
 }
 
@@ -192,16 +201,13 @@ func (e *encoder) timeAttr(name string, t time.Time) {
 	e.b = append(e.b, '"')
 }
 
-func (e *encoder) basic(n ns, b presence.Basic, odd string) {
+// basic writes a basic. OddBasic is not written here: its text is with what
+// is carried along.
+func (e *encoder) basic(n ns, b presence.Basic) {
 	switch b {
 	case presence.Open:
 		e.leaf(n, "basic", "open")
 	case presence.Closed:
 		e.leaf(n, "basic", "closed")
-	case presence.OddBasic:
-		e.open(n, "basic")
-		e.gt()
-		e.b = xmltext.AppendText(e.b, odd)
-		e.close(n, "basic")
 	}
 }

@@ -32,7 +32,7 @@ func (e *encoder) tuple(t *presence.Service) {
 	e.raws(t.Ext)
 	if c := t.Contact; c != nil {
 		e.open(nsPIDF, "contact")
-		if c.Priority != "" {
+		if validPriority(c.Priority) {
 			e.attr("priority", c.Priority)
 		}
 		e.gt()
@@ -52,7 +52,13 @@ func (e *encoder) status(t *presence.Service) {
 		return
 	}
 	e.gt()
-	e.basic(nsPIDF, t.Basic, t.BasicText)
+	e.basic(nsPIDF, t.Basic)
+	if t.Basic == presence.OddBasic {
+		e.open(nsPIDF, "basic")
+		e.gt()
+		e.b = xmltext.AppendText(e.b, t.BasicText)
+		e.close(nsPIDF, "basic")
+	}
 	if t.Show != "" {
 		// RFC 8048 §6.2: the show of the XMPP side.
 		e.b = append(e.b, `<show xmlns="jabber:client">`...)
@@ -111,7 +117,7 @@ func (e *encoder) device(v *presence.Device) {
 	e.close(nsDM, "device")
 }
 
-func (e *encoder) ranged(r *presence.Range) {
+func (e *encoder) span(r *presence.Range) {
 	if r.ID != "" {
 		e.attr("id", r.ID)
 	}
@@ -126,42 +132,58 @@ func (e *encoder) choice(local string, c *presence.Choice, own ns) {
 		return
 	}
 	e.open(nsRPID, local)
-	e.ranged(&c.Range)
+	e.span(&c.Range)
 	if len(c.Notes) == 0 && len(c.Values) == 0 {
 		e.empty()
 		return
 	}
 	e.gt()
 	e.notes(nsRPID, c.Notes)
-	e.values(c.Values, own)
+	if space, name := loose(local); name != "" {
+		e.named(c.Values, space, name, own)
+	} else {
+		e.values(c.Values, own)
+	}
 	e.close(nsRPID, local)
 }
 
 func (e *encoder) values(vs []presence.Value, own ns) {
 	for i := range vs {
-		e.value(&vs[i], own)
+		v := &vs[i]
+		switch {
+		case v.Raw != nil:
+			e.b = append(e.b, v.Raw.Bytes...)
+		case v.Name == "":
+			if i > 0 && vs[i-1].Name == "" {
+				e.b = append(e.b, ' ')
+			}
+			e.b = xmltext.AppendText(e.b, v.Text)
+		case xmltext.IsName(v.Name):
+			e.value(v, own)
+		}
+	}
+}
+
+// named writes values, and those without a name as space and name.
+func (e *encoder) named(vs []presence.Value, space, name string, own ns) {
+	for i := range vs {
+		if vs[i].Name == "" && vs[i].Raw == nil {
+			e.value(&presence.Value{Space: space, Name: name, Text: vs[i].Text, Lang: vs[i].Lang}, own)
+			continue
+		}
+		e.values(vs[i:i+1], own)
 	}
 }
 
 func (e *encoder) value(v *presence.Value, own ns) {
-	if v.Raw != nil {
-		e.b = append(e.b, v.Raw.Bytes...)
-		return
-	}
-	if v.Name == "" {
-		e.b = xmltext.AppendText(e.b, v.Text)
-		return
-	}
 	n := own
 	if v.Space != "" {
-		n = known([]byte(v.Space))
+		n = ns(spaces[v.Space])
 	}
-	if n == nsOther || n == nsJabber {
-		e.b = append(e.b, '<')
-		e.b = append(e.b, v.Name...)
+	foreign := n == nsOther || n == nsJabber
+	e.open(n, v.Name)
+	if foreign {
 		e.attr("xmlns", v.Space)
-	} else {
-		e.open(n, v.Name)
 	}
 	if v.Lang != "" {
 		e.attr("xml:lang", v.Lang)
@@ -172,12 +194,6 @@ func (e *encoder) value(v *presence.Value, own ns) {
 	}
 	e.gt()
 	e.b = xmltext.AppendText(e.b, v.Text)
-	if n == nsOther || n == nsJabber {
-		e.b = append(e.b, '<', '/')
-		e.b = append(e.b, v.Name...)
-		e.gt()
-		return
-	}
 	e.close(n, v.Name)
 }
 
@@ -186,7 +202,7 @@ func (e *encoder) placeIs(p *presence.PlaceIs) {
 		return
 	}
 	e.open(nsRPID, "place-is")
-	e.ranged(&p.Range)
+	e.span(&p.Range)
 	e.gt()
 	e.notes(nsRPID, p.Notes)
 	for _, m := range []struct {
@@ -207,7 +223,7 @@ func (e *encoder) placeIs(p *presence.PlaceIs) {
 func (e *encoder) icons(is []presence.Icon) {
 	for i := range is {
 		e.open(nsRPID, "status-icon")
-		e.ranged(&is[i].Range)
+		e.span(&is[i].Range)
 		e.gt()
 		e.b = xmltext.AppendText(e.b, is[i].URI)
 		e.close(nsRPID, "status-icon")
@@ -219,7 +235,7 @@ func (e *encoder) timeOffset(t *presence.TimeOffset) {
 		return
 	}
 	e.open(nsRPID, "time-offset")
-	e.ranged(&t.Range)
+	e.span(&t.Range)
 	if t.Description != "" {
 		e.attr("description", t.Description)
 	}
@@ -258,7 +274,7 @@ func (e *encoder) timed(ts []presence.TimedStatus) {
 		e.timeAttr("until", t.Until)
 		e.attrs(t.Attrs)
 		e.gt()
-		e.basic(nsTimed, t.Basic, "")
+		e.basic(nsTimed, t.Basic)
 		e.notes(nsTimed, t.Notes)
 		e.raws(t.Ext)
 		e.close(nsTimed, "timed-status")
@@ -303,7 +319,7 @@ func (e *encoder) onOff(local string, o *presence.OnOff) {
 	}
 	e.attrs(o.Attrs)
 	e.gt()
-	e.basic(nsOP, o.Basic, "")
+	e.basic(nsOP, o.Basic)
 	e.raws(o.Ext)
 	e.close(nsOP, local)
 }
@@ -311,10 +327,10 @@ func (e *encoder) onOff(local string, o *presence.OnOff) {
 func (e *encoder) link(l presence.Link) {
 	e.open(nsOPD11, "link")
 	if l.Label != "" {
-		e.attr("label", l.Label)
+		e.attr("opd11:label", l.Label)
 	}
 	if l.Priority != "" {
-		e.attr("priority", l.Priority)
+		e.attr("opd11:priority", l.Priority)
 	}
 	e.attrs(l.Attrs)
 	e.gt()
@@ -322,14 +338,14 @@ func (e *encoder) link(l presence.Link) {
 	e.close(nsOPD11, "link")
 }
 
-func (e *encoder) networks(ns []presence.Network) {
-	if len(ns) == 0 {
+func (e *encoder) networks(all []presence.Network) {
+	if len(all) == 0 {
 		return
 	}
 	e.open(nsOP, "network-availability")
 	e.gt()
-	for i := range ns {
-		n := &ns[i]
+	for i := range all {
+		n := &all[i]
 		e.open(nsOP, "network")
 		e.attr("id", n.ID)
 		e.attrs(n.Attrs)
@@ -367,6 +383,9 @@ func (e *encoder) capability(c *presence.Capability) {
 		e.b = append(e.b, c.Raw.Bytes...)
 		return
 	}
+	if !xmltext.IsName(c.Name) {
+		return
+	}
 	e.open(nsCaps, c.Name)
 	e.gt()
 	e.b = xmltext.AppendText(e.b, c.Text)
@@ -375,15 +394,17 @@ func (e *encoder) capability(c *presence.Capability) {
 	e.close(nsCaps, c.Name)
 }
 
-func (e *encoder) nameList(local string, ns []string) {
-	if ns == nil {
+func (e *encoder) nameList(local string, list []string) {
+	if len(list) == 0 {
 		return
 	}
 	e.open(nsCaps, local)
 	e.gt()
-	for _, n := range ns {
-		e.open(nsCaps, n)
-		e.empty()
+	for _, name := range list {
+		if xmltext.IsName(name) {
+			e.open(nsCaps, name)
+			e.empty()
+		}
 	}
 	e.close(nsCaps, local)
 }

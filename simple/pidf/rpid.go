@@ -2,88 +2,192 @@ package pidf
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
 	"github.com/porchlight-im/porchlight/mapping/xmltext"
 )
 
-// ranged reads the attributes that RPID elements share (RFC 4480 §3.1).
-func (d *decoder) ranged(r *presence.Range) {
-	for _, a := range d.Attrs {
-		v := string(a.Value)
+// tupleRPID reads an RPID element of a tuple or its status. What RFC 4480
+// §3.1 Table 1 allows for the person alone goes to the person. A second of its
+// kind is carried along.
+func (d *decoder) tupleRPID(t *presence.Service) (handled bool, err error) {
+	switch string(d.Local) {
+	case "class":
+		if t.Class == "" {
+			return true, d.word(&t.Class)
+		}
+	case "privacy":
+		handled, err = d.choice(&t.Privacy, nsRPID)
+	case "relationship":
+		handled, err = d.choice(&t.Relationship, nsRPID)
+	case "service-class":
+		handled, err = d.choice(&t.ServiceClass, nsRPID)
+	case "status-icon":
+		return true, d.icon(&t.StatusIcons)
+	case "user-input":
+		if t.UserInput == nil {
+			return true, d.userInput(&t.UserInput, &t.Ext)
+		}
+	default:
+		return d.strayRPID()
+	}
+	if !handled {
+		err = d.raw(&t.Ext)
+	}
+	return true, err
+}
+
+// strayRPID reads an element that belongs to a person and stands elsewhere. A
+// second of its kind is passed over.
+func (d *decoder) strayRPID() (handled bool, err error) {
+	switch string(d.Local) {
+	case "activities", "mood", "place-is", "place-type", "sphere", "time-offset":
+		handled, err = d.personRPID(&d.stray)
+		if !handled {
+			err = d.Skip()
+		}
+		return true, err
+	}
+	return false, nil
+}
+
+// personRPID reads an RPID element of a person (RFC 4480 §3.1 Table 1).
+func (d *decoder) personRPID(p *presence.Person) (handled bool, err error) {
+	switch string(d.Local) {
+	case "activities":
+		c := (*presence.Choice)(p.Activities)
+		handled, err = d.choice(&c, nsRPID)
+		p.Activities = (*presence.Activities)(c)
+		return handled, err
+	case "mood":
+		c := (*presence.Choice)(p.Mood)
+		handled, err = d.choice(&c, nsRPID)
+		p.Mood = (*presence.Mood)(c)
+		return handled, err
+	case "place-is":
+		return d.placeIs(p)
+	case "place-type":
+		return d.choice(&p.PlaceType, nsLT)
+	case "privacy":
+		return d.choice(&p.Privacy, nsRPID)
+	case "sphere":
+		return d.choice(&p.Sphere, nsRPID)
+	case "status-icon":
+		return true, d.icon(&p.StatusIcons)
+	case "time-offset":
+		return d.timeOffset(p)
+	case "user-input":
+		if p.UserInput == nil {
+			return true, d.userInput(&p.UserInput, &p.Ext)
+		}
+	case "class":
+		if p.Class == "" {
+			return true, d.word(&p.Class)
+		}
+	}
+	return false, nil
+}
+
+// span reads the attributes that RPID elements share (RFC 4480 §3.1). A broken
+// time is carried among the others.
+func (d *decoder) span() (r presence.Range) {
+	for i := range d.Attrs {
+		a := &d.Attrs[i]
 		if len(a.Space) == 0 {
-			t, ok := parseTime(v)
 			switch string(a.Local) {
 			case "id":
-				r.ID = v
+				r.ID = d.text(a.Value)
 				continue
 			case "from":
-				if ok {
+				if t, ok := parseTime(a.Value); ok {
 					r.From = t
 					continue
 				}
 			case "until":
-				if ok {
+				if t, ok := parseTime(a.Value); ok {
 					r.Until = t
 					continue
 				}
 			}
 		}
-		r.Attrs = append(r.Attrs, attr(a))
+		d.attr(&r.Attrs, a)
 	}
+	return r
 }
 
-// choice reads an element of notes and values; own is the namespace of its
-// values.
-func (d *decoder) choice(own ns) (*presence.Choice, error) {
-	c := &presence.Choice{}
-	d.ranged(&c.Range)
+// choice reads an element of notes and values, of which own is the namespace,
+// unless *dst has been set.
+func (d *decoder) choice(dst **presence.Choice, own ns) (handled bool, err error) {
+	if *dst != nil {
+		return false, nil
+	}
+	space, name := loose(string(d.Local))
+	c := &presence.Choice{Range: d.span()}
+	*dst = c
+	words := -1 // the value that is loose text, and may go on
 	for {
 		kind, err := d.Next()
 		if err != nil {
-			return nil, err
+			return true, err
 		}
 		switch kind {
 		case xmltext.Text:
-			// RFC 4480's own example has <rpid:sphere>bowling league</…>.
-			if s := strings.TrimSpace(string(d.Text)); s != "" {
-				c.Values = append(c.Values, presence.Value{Text: s})
+			t := trim(d.Text)
+			switch {
+			case len(t) == 0:
+			case words >= 0:
+				c.Values[words].Text += " " + string(t)
+			default:
+				words = len(c.Values)
+				c.Values = append(c.Values, presence.Value{Space: space, Name: name, Text: d.text(t)})
 			}
 		case xmltext.Start:
-			n := known(d.Space)
-			if string(d.Local) == "note" && (n == nsRPID || n == nsDM || n == nsPIDF) {
+			if string(d.Local) == "note" && (ns(d.SpaceID) == nsRPID || ns(d.SpaceID) == nsDM || ns(d.SpaceID) == nsPIDF) {
 				err = d.note(&c.Notes)
 			} else {
 				err = d.value(&c.Values, own)
 			}
 			if err != nil {
-				return nil, err
+				return true, err
 			}
 		default:
-			return c, nil
+			return true, nil
 		}
 	}
 }
 
-// value reads one value. One that is more than a name and text is kept as it
-// stands as well.
-func (d *decoder) value(dst *[]presence.Value, own ns) error {
-	v := presence.Value{Name: string(d.Local), Lang: d.Lang()}
-	n := known(d.Space)
-	if n != own {
-		v.Space = string(d.Space)
+// loose tells what text beside the values of an RPID element is. RFC 4480 §4
+// has a sphere of words outside the enumeration, so there, and where nothing
+// else fits, it is a value without a name; some clients have an activity or
+// mood so, which is <other> (RFC 4480 §3.2, §3.5, §3.7, §3.9).
+func loose(local string) (space, name string) {
+	switch local {
+	case "activities", "mood", "relationship":
+		return "", "other"
+	case "place-type":
+		return names[nsRPID].uri, "other"
 	}
-	plain := len(d.Attrs) == 0 || len(d.Attrs) == 1 && v.Lang != ""
+	return "", ""
+}
+
+// value reads one value. One that is more than a name and text, or of a
+// namespace that is not known, is kept as it stands as well.
+func (d *decoder) value(dst *[]presence.Value, own ns) error {
+	v := presence.Value{Name: d.text(d.Local), Lang: d.text([]byte(d.Lang()))}
+	n := ns(d.SpaceID)
+	if n != own {
+		v.Space = d.space(d.SpaceID, d.Space)
+	}
+	plain := n != nsOther && n != nsJabber && (len(d.Attrs) == 0 || len(d.Attrs) == 1 && v.Lang != "")
 	mark := d.Mark()
-	text, simple, err := d.simpleText()
+	text, children, err := d.ContentBytes()
 	if err != nil {
 		return err
 	}
-	v.Text = strings.TrimSpace(text)
-	if !plain || !simple || n == nsOther || n != own && v.Lang != "" && v.Text == "" {
+	v.Text = d.text(trim(text))
+	if !plain || children {
 		d.Rewind(mark)
-		r, err := d.rawElement()
+		r, err := d.carry()
 		if err != nil {
 			return err
 		}
@@ -93,55 +197,37 @@ func (d *decoder) value(dst *[]presence.Value, own ns) error {
 	return nil
 }
 
-// simpleText reads the text of the current element; simple is false when it
-// has child elements.
-func (d *decoder) simpleText() (text string, simple bool, err error) {
-	var b strings.Builder
-	simple = true
-	for {
-		kind, err := d.Next()
-		if err != nil {
-			return "", false, err
-		}
-		switch kind {
-		case xmltext.Text:
-			b.Write(d.Text)
-		case xmltext.Start:
-			simple = false
-			err = d.Skip()
-			if err != nil {
-				return "", false, err
-			}
-		default:
-			return b.String(), simple, nil
-		}
-	}
-}
-
 // placeIs reads <rpid:place-is> (RFC 4480 §3.6).
-func (d *decoder) placeIs(p *presence.Person) error {
-	pi := &presence.PlaceIs{}
+func (d *decoder) placeIs(p *presence.Person) (handled bool, err error) {
+	if p.PlaceIs != nil {
+		return false, nil
+	}
+	pi := &presence.PlaceIs{Range: d.span()}
 	p.PlaceIs = pi
-	d.ranged(&pi.Range)
-	return d.Each(func() error {
-		local := string(d.Local)
-		if known(d.Space) == nsRPID {
-			values := map[string]*[]presence.Value{"audio": &pi.Audio, "video": &pi.Video, "text": &pi.Text}[local]
-			switch {
-			case local == "note":
+	return true, d.Each(func() error {
+		var values *[]presence.Value
+		if ns(d.SpaceID) == nsRPID {
+			switch string(d.Local) {
+			case "note":
 				return d.note(&pi.Notes)
-			case values != nil:
-				return d.Each(func() error { return d.value(values, nsRPID) })
+			case "audio":
+				values = &pi.Audio
+			case "video":
+				values = &pi.Video
+			case "text":
+				values = &pi.Text
 			}
 		}
-		return d.raw(&pi.Ext)
+		if values == nil || len(d.Attrs) > 0 {
+			return d.raw(&pi.Ext)
+		}
+		return d.Each(func() error { return d.value(values, nsRPID) })
 	})
 }
 
 // icon reads <rpid:status-icon> (RFC 4480 §3.12).
 func (d *decoder) icon(dst *[]presence.Icon) error {
-	var i presence.Icon
-	d.ranged(&i.Range)
+	i := presence.Icon{Range: d.span()}
 	err := d.word(&i.URI)
 	*dst = append(*dst, i)
 	return err
@@ -149,9 +235,11 @@ func (d *decoder) icon(dst *[]presence.Icon) error {
 
 // timeOffset reads <rpid:time-offset> (RFC 4480 §3.13). One that is no number
 // is carried along.
-func (d *decoder) timeOffset(p *presence.Person) error {
-	t := &presence.TimeOffset{}
-	d.ranged(&t.Range)
+func (d *decoder) timeOffset(p *presence.Person) (handled bool, err error) {
+	if p.TimeOffset != nil {
+		return false, nil
+	}
+	t := &presence.TimeOffset{Range: d.span()}
 	for i, a := range t.Attrs {
 		if a.Space == "" && a.Local == "description" {
 			t.Description = a.Value
@@ -160,69 +248,100 @@ func (d *decoder) timeOffset(p *presence.Person) error {
 		}
 	}
 	mark := d.Mark()
-	s, err := d.Content()
+	b, _, err := d.ContentBytes()
 	if err != nil {
-		return err
+		return true, err
 	}
-	n, err := strconv.Atoi(strings.TrimPrefix(strings.TrimSpace(s), "+"))
+	n, err := strconv.Atoi(string(trim(b)))
 	if err != nil {
 		d.Rewind(mark)
-		return d.raw(&p.Ext)
+		return true, d.raw(&p.Ext)
 	}
 	t.Minutes = n
 	p.TimeOffset = t
-	return nil
+	return true, nil
 }
 
-// userInput reads <rpid:user-input> (RFC 4480 §3.14).
-func (d *decoder) userInput(dst **presence.UserInput) error {
+// userInput reads <rpid:user-input> (RFC 4480 §3.14). One that says neither
+// active nor idle is carried along in ext.
+func (d *decoder) userInput(dst **presence.UserInput, ext *[]presence.RawXML) error {
 	u := &presence.UserInput{}
-	for _, a := range d.Attrs {
-		v := string(a.Value)
+	for i := range d.Attrs {
+		a := &d.Attrs[i]
 		if len(a.Space) == 0 {
 			switch string(a.Local) {
 			case "id":
-				u.ID = v
+				u.ID = d.text(a.Value)
 				continue
 			case "last-input":
-				if t, ok := parseTime(v); ok {
+				if t, ok := parseTime(a.Value); ok {
 					u.LastInput = t
 					continue
 				}
 			case "idle-threshold":
-				if n, err := strconv.Atoi(v); err == nil && n > 0 {
+				if n, err := strconv.Atoi(string(trim(a.Value))); err == nil && n > 0 {
 					u.IdleThreshold = n
 					continue
 				}
 			}
 		}
-		u.Attrs = append(u.Attrs, attr(a))
+		d.attr(&u.Attrs, a)
 	}
-	s, err := d.Content()
-	u.Idle = strings.TrimSpace(s) == "idle"
+	mark := d.Mark()
+	b, _, err := d.ContentBytes()
+	if err != nil {
+		return err
+	}
+	switch string(trim(b)) {
+	case "active":
+	case "idle":
+		u.Idle = true
+	default:
+		d.Rewind(mark)
+		return d.raw(ext)
+	}
 	*dst = u
-	return err
+	return nil
 }
 
 // timed reads <ts:timed-status> (RFC 4481 §3).
 func (d *decoder) timed(t *presence.Service) error {
 	var ts presence.TimedStatus
-	var r presence.Range
-	d.ranged(&r)
+	r := d.span()
 	ts.From, ts.Until, ts.Attrs = r.From, r.Until, r.Attrs
 	if r.ID != "" {
 		ts.Attrs = append(ts.Attrs, presence.Attr{Local: "id", Value: r.ID})
 	}
 	err := d.Each(func() error {
-		n, local := known(d.Space), string(d.Local)
-		switch {
-		case (n == nsTimed || n == nsPIDF) && local == "basic":
-			return d.basic(&ts.Basic, nil)
-		case (n == nsTimed || n == nsPIDF) && local == "note":
-			return d.note(&ts.Notes)
+		if n := ns(d.SpaceID); n == nsTimed || n == nsPIDF {
+			switch string(d.Local) {
+			case "basic":
+				return d.plainBasic(&ts.Basic, &ts.Ext)
+			case "note":
+				return d.note(&ts.Notes)
+			}
 		}
 		return d.raw(&ts.Ext)
 	})
 	t.Timed = append(t.Timed, ts)
 	return err
+}
+
+// plainBasic reads a basic that has no place for what is neither open nor
+// closed: that is carried along in ext.
+func (d *decoder) plainBasic(dst *presence.Basic, ext *[]presence.RawXML) error {
+	if *dst != presence.NoBasic {
+		return d.raw(ext)
+	}
+	mark := d.Mark()
+	b, _, err := d.ContentBytes()
+	if err != nil {
+		return err
+	}
+	*dst = basicOf(b)
+	if *dst == presence.OddBasic {
+		d.Rewind(mark)
+		return d.raw(ext)
+	}
+	return nil
 }
