@@ -5,338 +5,240 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
+	"github.com/porchlight-im/porchlight/mapping/xmltext"
 )
 
-// The JSON document as encoding/json reads it. Members that AppendJSON derives
-// (address, availability, reason, the flags, note) are accepted; of those only
-// availability and note say something, and only where the rest is silent.
-type (
-	jsonDocument struct {
-		Address, Availability, Reason string
-		Idle, OOF, Manual             bool
-		Since, Until                  *time.Time
-		Note                          *jsonNote
-		Notes                         []jsonNote
-		Services                      []jsonService
-		Person                        *jsonPerson
-		Devices                       []jsonDevice
-	}
-	jsonNote    struct{ Text, Lang string }
-	jsonService struct {
-		ID, Basic, Show, Contact, Priority, Class string
-		Notes                                     []jsonNote
-		Timestamp                                 *time.Time
-		DeviceIDs                                 []string    `json:"device_ids"`
-		Privacy                                   *jsonChoice `json:"privacy"`
-		Relationship                              *jsonChoice
-		ServiceClass                              *jsonChoice `json:"service_class"`
-		StatusIcons                               []string    `json:"status_icons"`
-		UserInput                                 *jsonInput  `json:"user_input"`
-		Card                                      jsonCard
-		Caps                                      json.RawMessage
-		Service                                   *struct{ ID, Version string }
-		Willingness                               *jsonOnOff
-		SessionParticipation                      *jsonOnOff `json:"session_participation"`
-		RegistrationState                         string     `json:"registration_state"`
-		BarringState                              string     `json:"barring_state"`
-	}
-	jsonChoice struct {
-		Values      []jsonValue
-		Notes       []jsonNote
-		From, Until *time.Time
-	}
-	jsonValue struct{ Name, Namespace, Text, Lang string }
-	jsonInput struct {
-		Idle          bool
-		IdleThreshold int        `json:"idle_threshold_s"`
-		LastInput     *time.Time `json:"last_input"`
-	}
-	jsonCard struct {
-		Card                       string
-		DisplayName                string `json:"display_name"`
-		Homepage, Icon, Map, Sound string
-	}
-	jsonOnOff struct {
-		Basic string
-		Until *time.Time
-	}
-	jsonPerson struct {
-		ID, Class             string
-		Activities, Mood      *jsonChoice
-		PlaceIs               *jsonPlaceIs `json:"place_is"`
-		PlaceType             *jsonChoice  `json:"place_type"`
-		Privacy, Sphere       *jsonChoice
-		TimeOffset            *int       `json:"time_offset"`
-		StatusIcons           []string   `json:"status_icons"`
-		UserInput             *jsonInput `json:"user_input"`
-		Card                  jsonCard
-		OverridingWillingness *jsonOnOff `json:"overriding_willingness"`
-		Notes                 []jsonNote
-		Timestamp             *time.Time
-	}
-	jsonPlaceIs struct {
-		Audio, Video, Text []jsonValue
-		Notes              []jsonNote
-		From, Until        *time.Time
-	}
-	jsonDevice struct {
-		ID, Class string
-		DeviceID  string     `json:"device_id"`
-		UserInput *jsonInput `json:"user_input"`
-		Notes     []jsonNote
-		Timestamp *time.Time
-	}
+// The limits of a document that a web client publishes.
+const (
+	maxJSON     = 64 << 10 // bytes of the document
+	maxJSONList = 100      // entries of one list
+	maxJSONText = 4 << 10  // bytes of one text
 )
-
-// maxJSONParts is how many services, devices, notes or values may stand in one
-// list.
-const maxJSONParts = 100
 
 // FromJSON reads what a web client publishes: the document that AppendJSON
-// writes, or any part of it. {"availability": "busy"} alone is enough. The
-// error names the member that is wrong.
+// writes, or any part of it (docs/feed-document.md). Without "services" the
+// members of the first level say all: {"availability":"busy","reason":
+// "in_call","until":…,"note":{"text":…}} becomes one service and what RPID has
+// for it. With "services" they are what AppendJSON derived, and only checked.
+// The error names the member that is wrong.
 func FromJSON(b []byte) (*presence.State, error) {
+	if len(b) > maxJSON {
+		return nil, fmt.Errorf("longer than %d bytes", maxJSON)
+	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
-	var d jsonDocument
+	var d *jsonDocument
 	err := dec.Decode(&d)
 	if err != nil {
 		return nil, jsonError(err)
 	}
-	if dec.More() {
+	_, err = dec.Token()
+	if err != io.EOF {
 		return nil, errors.New("something follows the document")
 	}
-	if len(d.Services) > maxJSONParts || len(d.Devices) > maxJSONParts || len(d.Notes) > maxJSONParts {
-		return nil, fmt.Errorf("a list has more than %d members", maxJSONParts)
+	if d == nil {
+		return nil, errors.New("null where an object belongs")
 	}
-	s := &presence.State{Notes: notesFrom(d.Notes)}
-	for i, js := range d.Services {
-		t, err := serviceFrom(&js)
-		if err != nil {
-			return nil, fmt.Errorf("services[%d].%w", i, err)
-		}
-		s.Services = append(s.Services, t)
+	var r jsonReader
+	s := r.document(d)
+	if r.err != nil {
+		return nil, r.err
 	}
-	if d.Person != nil {
-		s.Persons = []presence.Person{personFromJSON(d.Person)}
-	}
-	for _, jd := range d.Devices {
-		s.Devices = append(s.Devices, presence.Device{ID: jd.ID, DeviceID: jd.DeviceID, Class: jd.Class,
-			UserInput: inputFrom(jd.UserInput), Notes: notesFrom(jd.Notes), Timestamp: timeFrom(jd.Timestamp)})
-	}
-	return s, d.simple(s)
+	return s, nil
 }
 
 // jsonError says in plain words what encoding/json says.
 func jsonError(err error) error {
 	var te *json.UnmarshalTypeError
-	if errors.As(err, &te) {
-		return fmt.Errorf("%s: %s where %s belongs", te.Field, te.Value, te.Type)
+	switch {
+	case errors.As(err, &te):
+		name := te.Field
+		if name == "" {
+			name = "document"
+		}
+		found, _, _ := strings.Cut(te.Value, " ")
+		return fmt.Errorf("%s: %s where %s belongs", name, jsonKind(found), jsonKind(te.Type.Kind().String()))
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("not JSON: it ends too early")
 	}
-	return err
+	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
 }
 
-// simple completes s from the short form: a word and a note.
-func (d *jsonDocument) simple(s *presence.State) error {
-	if len(s.Services) > 0 || d.Availability == "" && d.Note == nil {
-		return nil
+func jsonKind(kind string) string {
+	switch kind {
+	case "string":
+		return "a string"
+	case "bool":
+		return "true or false"
+	case "slice", "array":
+		return "a list"
+	case "number":
+		return "a number"
+	case "int", "int64":
+		return "a whole number"
 	}
-	word := Word(d.Availability)
-	if word == "" {
-		word = Available
-	}
-	t := presence.Service{ID: "web", Basic: presence.Open}
-	switch word {
-	case Offline:
-		t.Basic = presence.Closed
-	case Unknown, Available, Chat, Away, ExtendedAway, Busy, DND:
-		t.Show = shows[word]
-	default:
-		return fmt.Errorf("availability: %q is not a word of availability", d.Availability)
-	}
-	if d.Note != nil {
-		t.Notes = []presence.Note{{Lang: d.Note.Lang, Text: d.Note.Text}}
-	}
-	s.Services = []presence.Service{t}
-	vs := spoken[word]
-	if word == DND {
-		vs = []presence.Value{{Name: "busy"}, {Space: Ext, Name: "do-not-disturb"}}
-	}
-	if vs == nil {
-		return nil
-	}
-	if len(s.Persons) == 0 {
-		s.Persons = []presence.Person{{ID: "person"}}
-	}
-	if s.Persons[0].Activities == nil {
-		s.Persons[0].Activities = &presence.Activities{Values: vs}
-	}
-	return nil
+	return "an object"
 }
 
-func serviceFrom(j *jsonService) (presence.Service, error) {
-	t := presence.Service{ID: j.ID, Show: j.Show, Class: j.Class, DeviceIDs: j.DeviceIDs,
-		Notes: notesFrom(j.Notes), Timestamp: timeFrom(j.Timestamp),
-		Privacy: choiceFrom(j.Privacy), Relationship: choiceFrom(j.Relationship), ServiceClass: choiceFrom(j.ServiceClass),
-		StatusIcons: iconsFrom(j.StatusIcons), UserInput: inputFrom(j.UserInput), Card: presence.CIPID(j.Card)}
-	var err error
-	t.Basic, err = basicFrom(j.Basic)
-	if err != nil {
-		return t, err
+// jsonReader turns the document into a State. It goes on after a fault and
+// keeps the first.
+type jsonReader struct{ err error }
+
+func (r *jsonReader) fail(at, format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%s: %s", at, fmt.Sprintf(format, args...))
 	}
-	if t.Basic == presence.OddBasic {
-		t.BasicText = j.Basic
-	}
-	if j.Contact != "" || j.Priority != "" {
-		t.Contact = &presence.Contact{URI: j.Contact, Priority: j.Priority}
-	}
-	if j.Service != nil {
-		t.OMA.Description = &presence.ServiceDescription{ID: j.Service.ID, Version: j.Service.Version}
-	}
-	t.OMA.Willingness, t.OMA.SessionParticipation = onOffFrom(j.Willingness), onOffFrom(j.SessionParticipation)
-	t.OMA.RegistrationState, t.OMA.BarringState = j.RegistrationState, j.BarringState
-	t.Caps, err = capsFrom(j.Caps)
-	return t, err
 }
 
-func basicFrom(s string) (presence.Basic, error) {
-	switch s {
-	case "":
-		return presence.NoBasic, nil
-	case "open":
-		return presence.Open, nil
-	case "closed":
-		return presence.Closed, nil
-	case "unknown":
-		return presence.OddBasic, nil
+func (r *jsonReader) document(d *jsonDocument) *presence.State {
+	s := &presence.State{Entity: r.text("entity", d.Entity), Notes: r.notes("notes", d.Notes)}
+	if d.Services != nil {
+		r.services(s, *d.Services)
 	}
-	return presence.NoBasic, fmt.Errorf("basic: %q is neither open nor closed", s)
+	people := d.OtherPersons
+	r.length("other_persons", len(people))
+	if d.Person != nil {
+		s.Persons = append(s.Persons, r.person("person", d.Person))
+	}
+	for i := range people[:min(len(people), maxJSONList)] {
+		s.Persons = append(s.Persons, r.person(at("other_persons", i), &people[i]))
+	}
+	r.length("devices", len(d.Devices))
+	for i := range d.Devices[:min(len(d.Devices), maxJSONList)] {
+		s.Devices = append(s.Devices, r.device(at("devices", i), &d.Devices[i]))
+	}
+	r.derived(s, d)
+	r.uniqueIDs(s)
+	return s
 }
 
-// capsFrom reads the members of caps, in their order.
-func capsFrom(b json.RawMessage) (*presence.Caps, error) {
-	if len(b) == 0 {
-		return nil, nil
+func (r *jsonReader) services(s *presence.State, services []jsonService) {
+	r.length("services", len(services))
+	for i := range services[:min(len(services), maxJSONList)] {
+		s.Services = append(s.Services, r.service(at("services", i), &services[i]))
 	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	t, err := dec.Token()
-	if err != nil || t != json.Delim('{') {
-		return nil, errors.New("caps: not an object")
-	}
-	c := &presence.Caps{}
-	for dec.More() && len(c.Items) < maxJSONParts {
-		name, err := dec.Token()
-		if err != nil {
-			return nil, fmt.Errorf("caps: %w", err)
-		}
-		item := presence.Capability{Name: name.(string)}
-		if !plainName(item.Name) {
-			return nil, fmt.Errorf("caps: %q is not the name of a capability", item.Name)
-		}
-		var v json.RawMessage
-		err = dec.Decode(&v)
-		if err != nil {
-			return nil, fmt.Errorf("caps.%s: %w", item.Name, err)
-		}
-		var lists struct {
-			Supported    []string `json:"supported"`
-			NotSupported []string `json:"not_supported"`
-		}
-		if json.Unmarshal(v, &item.Text) != nil {
-			err = json.Unmarshal(v, &lists)
-			if err != nil {
-				return nil, fmt.Errorf("caps.%s: neither text nor lists", item.Name)
+}
+
+// uniqueIDs names an id that is used twice, and gives one to what has none.
+func (r *jsonReader) uniqueIDs(s *presence.State) {
+	seen := map[string]bool{}
+	check := func(id *string, name, member string) {
+		if *id == "" {
+			*id = name
+			for n := 2; seen[*id]; n++ {
+				*id = name + strconv.Itoa(n)
 			}
-			item.Supported, item.NotSupported = lists.Supported, lists.NotSupported
+		} else if seen[*id] {
+			r.fail(member, "the id %q is used twice", *id)
 		}
-		c.Items = append(c.Items, item)
+		seen[*id] = true
 	}
-	return c, nil
+	for i := range s.Services {
+		check(&s.Services[i].ID, "web", at("services", i))
+	}
+	for i := range s.Persons {
+		check(&s.Persons[i].ID, "person", "person")
+	}
+	for i := range s.Devices {
+		check(&s.Devices[i].ID, "device", at("devices", i))
+	}
 }
 
-// plainName reports whether s can be the name of an XML element.
-func plainName(s string) bool {
-	for i := range len(s) {
-		if class[s[i]]&hostChar == 0 {
-			return false
+// at is the path of entry i of a list.
+func at(list string, i int) string { return list + "[" + strconv.Itoa(i) + "]" }
+
+func (r *jsonReader) length(at string, n int) {
+	if n > maxJSONList {
+		r.fail(at, "%d entries, more than %d", n, maxJSONList)
+	}
+}
+
+// text returns s when XML can carry it.
+func (r *jsonReader) text(at, s string) string {
+	if len(s) > maxJSONText {
+		r.fail(at, "longer than %d bytes", maxJSONText)
+		return ""
+	}
+	for _, c := range s {
+		if c < 0x20 && c != '\t' && c != '\n' && c != '\r' || c == 0xFFFE || c == 0xFFFF {
+			r.fail(at, "the character %U cannot be carried", c)
+			return ""
 		}
 	}
-	return s != "" && (s[0] < '0' || s[0] > '9') && s[0] != '-'
+	return s
 }
 
-func personFromJSON(j *jsonPerson) presence.Person {
-	p := presence.Person{ID: j.ID, Class: j.Class, PlaceType: choiceFrom(j.PlaceType), Privacy: choiceFrom(j.Privacy),
-		Sphere: choiceFrom(j.Sphere), StatusIcons: iconsFrom(j.StatusIcons), UserInput: inputFrom(j.UserInput),
-		Card: presence.CIPID(j.Card), Notes: notesFrom(j.Notes), Timestamp: timeFrom(j.Timestamp)}
-	p.Activities = (*presence.Activities)(choiceFrom(j.Activities))
-	p.Mood = (*presence.Mood)(choiceFrom(j.Mood))
-	p.OMA.OverridingWillingness = onOffFrom(j.OverridingWillingness)
-	if j.TimeOffset != nil {
-		p.TimeOffset = &presence.TimeOffset{Minutes: *j.TimeOffset}
+// name returns s when it is "" or can be the name of an XML element.
+func (r *jsonReader) name(at, s string) string {
+	r.text(at, s)
+	if s != "" && !xmltext.IsName(s) {
+		r.fail(at, "%.50q is not a name", s)
+		return ""
 	}
-	if pi := j.PlaceIs; pi != nil {
-		p.PlaceIs = &presence.PlaceIs{Audio: valuesFrom(pi.Audio), Video: valuesFrom(pi.Video), Text: valuesFrom(pi.Text),
-			Notes: notesFrom(pi.Notes), Range: presence.Range{From: timeFrom(pi.From), Until: timeFrom(pi.Until)}}
-	}
-	return p
+	return s
 }
 
-func notesFrom(js []jsonNote) (ns []presence.Note) {
-	for _, j := range js {
-		ns = append(ns, presence.Note{Lang: j.Lang, Text: j.Text})
+// oneOf returns s when it is one of words or "".
+func (r *jsonReader) oneOf(at, s string, words ...string) string {
+	if s == "" {
+		return ""
+	}
+	for _, w := range words {
+		if s == w {
+			return s
+		}
+	}
+	r.fail(at, "%.50q is none of %s", s, strings.Join(words, ", "))
+	return ""
+}
+
+func (r *jsonReader) time(at string, s *string) time.Time {
+	if s == nil {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, *s)
+	if err != nil {
+		r.fail(at, "%.50q is not a time of RFC 3339", *s)
+	}
+	return t
+}
+
+func (r *jsonReader) notes(path string, js []jsonNote) (ns []presence.Note) {
+	r.length(path, len(js))
+	for i := range js[:min(len(js), maxJSONList)] {
+		ns = append(ns, r.note(at(path, i), &js[i]))
 	}
 	return ns
 }
 
-func timeFrom(t *time.Time) time.Time {
-	if t == nil {
-		return time.Time{}
-	}
-	return *t
-}
-
-// valuesFrom leaves out what cannot be the name of an XML element.
-func valuesFrom(js []jsonValue) (vs []presence.Value) {
-	for _, j := range js {
-		if plainName(j.Name) || j.Name == "" && j.Text != "" {
-			vs = append(vs, presence.Value{Space: j.Namespace, Name: j.Name, Text: j.Text, Lang: j.Lang})
+func (r *jsonReader) note(at string, j *jsonNote) presence.Note {
+	n := presence.Note{Text: r.text(at+".text", j.Text), Lang: j.Lang}
+	for i := range len(j.Lang) {
+		if c := j.Lang[i]; c != '-' && class[c]&hostChar == 0 || c == '.' || c == '_' || i > 60 {
+			r.fail(at+".lang", "%.50q is not a language tag", j.Lang)
+			break
 		}
 	}
-	return vs
+	return n
 }
 
-func choiceFrom(j *jsonChoice) *presence.Choice {
-	if j == nil {
-		return nil
+func (r *jsonReader) basic(at string, basic string, text *string) (b presence.Basic, odd string) {
+	switch r.oneOf(at+".basic", basic, "open", "closed", "unknown") {
+	case "open":
+		return presence.Open, ""
+	case "closed":
+		return presence.Closed, ""
+	case "unknown":
+		if text != nil {
+			return presence.OddBasic, r.text(at+".basic_text", *text)
+		}
+		return presence.OddBasic, "unknown"
 	}
-	return &presence.Choice{Range: presence.Range{From: timeFrom(j.From), Until: timeFrom(j.Until)},
-		Notes: notesFrom(j.Notes), Values: valuesFrom(j.Values)}
-}
-
-func iconsFrom(uris []string) (is []presence.Icon) {
-	for _, u := range uris {
-		is = append(is, presence.Icon{URI: u})
-	}
-	return is
-}
-
-func inputFrom(j *jsonInput) *presence.UserInput {
-	if j == nil {
-		return nil
-	}
-	return &presence.UserInput{Idle: j.Idle, IdleThreshold: j.IdleThreshold, LastInput: timeFrom(j.LastInput)}
-}
-
-func onOffFrom(j *jsonOnOff) *presence.OnOff {
-	if j == nil {
-		return nil
-	}
-	b, err := basicFrom(j.Basic)
-	if err != nil {
-		b = presence.OddBasic
-	}
-	return &presence.OnOff{Basic: b, Until: timeFrom(j.Until)}
+	return presence.NoBasic, ""
 }

@@ -1,18 +1,15 @@
 package mapping
 
 import (
-	"strconv"
+	"slices"
 	"time"
-	"unicode/utf8"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
 )
 
-// jsonWriter appends JSON by hand: one pass, no reflection.
-type jsonWriter struct{ b []byte }
-
 // AppendJSON appends the JSON presence document of s (docs/feed-document.md):
-// address, availability, and everything RPID says. s may be nil.
+// address, availability, and everything that PIDF, RPID and their extensions
+// say. s may be nil. The same state gives the same bytes.
 func AppendJSON(dst []byte, a presence.Addr, s *presence.State, now time.Time) []byte {
 	w := jsonWriter{append(dst, '{')}
 	w.str("address", a.String())
@@ -20,8 +17,7 @@ func AppendJSON(dst []byte, a presence.Addr, s *presence.State, now time.Time) [
 	if s != nil {
 		w.state(s)
 	}
-	w.b = append(w.b, '}')
-	return w.b
+	return append(w.b, '}')
 }
 
 func (w *jsonWriter) availability(e Availability) {
@@ -35,24 +31,30 @@ func (w *jsonWriter) availability(e Availability) {
 }
 
 func (w *jsonWriter) state(s *presence.State) {
-	if n := statusOf(s, firstOpen(s)); len(n) > 0 {
+	if n := statusOf(s, foremost(s)); len(n) > 0 {
 		w.key("note")
-		w.note(n[0])
+		w.note(&n[0])
 	}
+	w.text("entity", s.Entity)
 	w.notes("notes", s.Notes)
-	if len(s.Services) > 0 {
-		w.list("services", len(s.Services), func(i int) { w.service(&s.Services[i]) })
-	}
-	if p := personOf(s); p != nil {
+	// Always there: it tells a whole document from the short form.
+	w.list("services", len(s.Services), func(i int) { w.service(&s.Services[i]) })
+	if len(s.Persons) > 0 {
 		w.key("person")
-		w.person(p)
+		w.person(&s.Persons[0])
+	}
+	if len(s.Persons) > 1 {
+		w.list("other_persons", len(s.Persons)-1, func(i int) { w.person(&s.Persons[i+1]) })
 	}
 	if len(s.Devices) > 0 {
 		w.list("devices", len(s.Devices), func(i int) { w.device(&s.Devices[i]) })
 	}
+	w.unknown(s)
 }
 
-func firstOpen(s *presence.State) *presence.Service {
+// foremost returns the service whose notes are the presentity's: the first
+// that is open, else the first; nil without services.
+func foremost(s *presence.State) *presence.Service {
 	for i := range s.Services {
 		if s.Services[i].Basic == presence.Open {
 			return &s.Services[i]
@@ -64,39 +66,68 @@ func firstOpen(s *presence.State) *presence.Service {
 	return nil
 }
 
-var basics = map[presence.Basic]string{presence.Open: "open", presence.Closed: "closed", presence.OddBasic: "unknown"}
-
 func (w *jsonWriter) service(t *presence.Service) {
-	w.object(func() {
-		w.text("id", t.ID)
-		w.text("basic", basics[t.Basic])
-		w.text("show", t.Show)
-		if c := t.Contact; c != nil {
-			w.text("contact", c.URI)
-			w.text("priority", c.Priority)
+	w.begin()
+	w.text("id", t.ID)
+	w.basic(t.Basic, t.BasicText)
+	w.text("show", t.Show)
+	if t.NotUnderstood {
+		w.bool("not_understood", true)
+	}
+	if t.Contact != nil {
+		w.str("contact", t.Contact.URI)
+		w.text("priority", t.Contact.Priority)
+	}
+	w.notes("notes", t.Notes)
+	w.time("timestamp", t.Timestamp)
+	w.text("class", t.Class)
+	w.strings("device_ids", t.DeviceIDs)
+	w.choice("privacy", t.Privacy)
+	w.choice("relationship", t.Relationship)
+	w.choice("service_class", t.ServiceClass)
+	w.icons(t.StatusIcons)
+	w.input(t.UserInput)
+	if len(t.Timed) > 0 {
+		w.list("timed_status", len(t.Timed), func(i int) { w.timed(&t.Timed[i]) })
+	}
+	w.card(&t.Card)
+	w.caps(t.Caps)
+	w.serviceOMA(&t.OMA)
+	w.end()
+}
+
+func (w *jsonWriter) timed(t *presence.TimedStatus) {
+	w.begin()
+	w.basic(t.Basic, "unknown")
+	w.notes("notes", t.Notes)
+	w.time("from", t.From)
+	w.time("until", t.Until)
+	w.end()
+}
+
+// basic writes a basic status; text is that of one outside the schema.
+func (w *jsonWriter) basic(b presence.Basic, text string) {
+	switch b {
+	case presence.Open:
+		w.str("basic", "open")
+	case presence.Closed:
+		w.str("basic", "closed")
+	case presence.OddBasic:
+		w.str("basic", "unknown")
+		if text != "unknown" {
+			w.str("basic_text", text)
 		}
-		w.notes("notes", t.Notes)
-		w.time("timestamp", t.Timestamp)
-		w.text("class", t.Class)
-		w.strings("device_ids", t.DeviceIDs)
-		w.choice("privacy", t.Privacy)
-		w.choice("relationship", t.Relationship)
-		w.choice("service_class", t.ServiceClass)
-		w.icons(t.StatusIcons)
-		w.input(t.UserInput)
-		w.card(&t.Card)
-		w.caps(t.Caps)
-		w.serviceOMA(&t.OMA)
-	})
+	}
 }
 
 func (w *jsonWriter) serviceOMA(o *presence.ServiceOMA) {
 	if d := o.Description; d != nil {
 		w.key("service")
-		w.object(func() {
-			w.text("id", d.ID)
-			w.text("version", d.Version)
-		})
+		w.begin()
+		w.text("id", d.ID)
+		w.text("version", d.Version)
+		w.notes("descriptions", d.Descriptions)
+		w.end()
 	}
 	w.onOff("willingness", o.Willingness)
 	w.onOff("session_participation", o.SessionParticipation)
@@ -109,93 +140,132 @@ func (w *jsonWriter) onOff(key string, o *presence.OnOff) {
 		return
 	}
 	w.key(key)
-	w.object(func() {
-		w.text("basic", basics[o.Basic])
-		w.time("until", o.Until)
-	})
+	w.begin()
+	w.basic(o.Basic, "unknown")
+	w.time("until", o.Until)
+	w.end()
 }
 
+// caps writes one member for each capability: its text, or what is supported
+// and what is not, or an empty object when it is richer than that.
 func (w *jsonWriter) caps(c *presence.Caps) {
-	if c == nil || len(c.Items) == 0 {
+	if c == nil {
 		return
 	}
 	w.key("caps")
-	w.object(func() {
-		for i := range c.Items {
-			item := &c.Items[i]
-			w.key(item.Name)
-			if item.Text != "" || item.Supported == nil && item.NotSupported == nil {
-				w.value(item.Text)
-				continue
-			}
-			w.object(func() {
-				w.strings("supported", item.Supported)
-				w.strings("not_supported", item.NotSupported)
-			})
+	w.begin()
+	for i := range c.Items {
+		item := &c.Items[i]
+		if slices.ContainsFunc(c.Items[:i], func(o presence.Capability) bool { return o.Name == item.Name }) {
+			continue // a member has one value
 		}
-	})
+		w.key(item.Name)
+		if item.Text != "" {
+			w.value(item.Text)
+			continue
+		}
+		w.begin()
+		w.strings("supported", item.Supported)
+		w.strings("not_supported", item.NotSupported)
+		w.end()
+	}
+	w.end()
 }
 
 func (w *jsonWriter) person(p *presence.Person) {
-	w.object(func() {
-		w.text("id", p.ID)
-		if p.Activities != nil {
-			w.choice("activities", (*presence.Choice)(p.Activities))
-		}
-		if p.Mood != nil {
-			w.choice("mood", (*presence.Choice)(p.Mood))
-		}
-		w.placeIs(p.PlaceIs)
-		w.choice("place_type", p.PlaceType)
-		w.choice("privacy", p.Privacy)
-		w.choice("sphere", p.Sphere)
-		if o := p.TimeOffset; o != nil {
-			w.key("time_offset")
-			w.b = strconv.AppendInt(w.b, int64(o.Minutes), 10)
-		}
-		w.icons(p.StatusIcons)
-		w.input(p.UserInput)
-		w.text("class", p.Class)
-		w.card(&p.Card)
-		w.onOff("overriding_willingness", p.OMA.OverridingWillingness)
-		w.notes("notes", p.Notes)
-		w.time("timestamp", p.Timestamp)
-	})
+	w.begin()
+	w.text("id", p.ID)
+	w.choice("activities", (*presence.Choice)(p.Activities))
+	w.choice("mood", (*presence.Choice)(p.Mood))
+	w.placeIs(p.PlaceIs)
+	w.choice("place_type", p.PlaceType)
+	w.choice("privacy", p.Privacy)
+	w.choice("sphere", p.Sphere)
+	w.timeOffset(p.TimeOffset)
+	w.icons(p.StatusIcons)
+	w.input(p.UserInput)
+	w.text("class", p.Class)
+	w.card(&p.Card)
+	w.onOff("overriding_willingness", p.OMA.OverridingWillingness)
+	if len(p.OMA.Links) > 0 {
+		w.list("links", len(p.OMA.Links), func(i int) {
+			w.begin()
+			w.str("uri", p.OMA.Links[i].URI)
+			w.text("label", p.OMA.Links[i].Label)
+			w.text("priority", p.OMA.Links[i].Priority)
+			w.end()
+		})
+	}
+	w.notes("notes", p.Notes)
+	w.time("timestamp", p.Timestamp)
+	w.end()
+}
+
+// timeOffset writes the minutes as a number, and what else there is beside it.
+func (w *jsonWriter) timeOffset(o *presence.TimeOffset) {
+	if o == nil {
+		return
+	}
+	w.int("time_offset", o.Minutes)
+	if o.Description == "" && o.ID == "" && o.From.IsZero() && o.Until.IsZero() {
+		return
+	}
+	w.key("time_offset_detail")
+	w.begin()
+	w.text("description", o.Description)
+	w.span(&o.Range)
+	w.end()
 }
 
 func (w *jsonWriter) device(d *presence.Device) {
-	w.object(func() {
-		w.text("id", d.ID)
-		w.text("device_id", d.DeviceID)
-		w.text("class", d.Class)
-		w.input(d.UserInput)
-		w.notes("notes", d.Notes)
-		w.time("timestamp", d.Timestamp)
-	})
+	w.begin()
+	w.text("id", d.ID)
+	w.text("device_id", d.DeviceID)
+	w.text("class", d.Class)
+	w.input(d.UserInput)
+	w.caps(d.Caps)
+	if len(d.Networks) > 0 {
+		w.list("networks", len(d.Networks), func(i int) {
+			w.begin()
+			w.text("id", d.Networks[i].ID)
+			w.bool("active", d.Networks[i].Active)
+			w.bool("terminated", d.Networks[i].Terminated)
+			w.end()
+		})
+	}
+	w.notes("notes", d.Notes)
+	w.time("timestamp", d.Timestamp)
+	w.end()
 }
 
-// choice writes an RPID element as {"values": [{"name"…}], "notes", "from",
-// "until"}.
+// choice writes an RPID element: its values, notes, and when it is true.
 func (w *jsonWriter) choice(key string, c *presence.Choice) {
 	if c == nil {
 		return
 	}
 	w.key(key)
-	w.object(func() {
-		w.list("values", len(c.Values), func(i int) { w.rpid(&c.Values[i]) })
-		w.notes("notes", c.Notes)
-		w.time("from", c.From)
-		w.time("until", c.Until)
+	w.begin()
+	w.values("values", c.Values)
+	w.notes("notes", c.Notes)
+	w.span(&c.Range)
+	w.end()
+}
+
+func (w *jsonWriter) values(key string, vs []presence.Value) {
+	w.list(key, len(vs), func(i int) {
+		w.begin()
+		w.text("name", vs[i].Name)
+		w.text("namespace", vs[i].Space)
+		w.text("text", vs[i].Text)
+		w.text("lang", vs[i].Lang)
+		w.end()
 	})
 }
 
-func (w *jsonWriter) rpid(v *presence.Value) {
-	w.object(func() {
-		w.text("name", v.Name)
-		w.text("namespace", v.Space)
-		w.text("text", v.Text)
-		w.text("lang", v.Lang)
-	})
+func (w *jsonWriter) span(r *presence.Range) {
+	w.text("id", r.ID)
+	w.time("from", r.From)
+	w.time("until", r.Until)
 }
 
 func (w *jsonWriter) placeIs(p *presence.PlaceIs) {
@@ -203,25 +273,31 @@ func (w *jsonWriter) placeIs(p *presence.PlaceIs) {
 		return
 	}
 	w.key("place_is")
-	w.object(func() {
-		for _, m := range []struct {
-			key string
-			vs  []presence.Value
-		}{{"audio", p.Audio}, {"video", p.Video}, {"text", p.Text}} {
-			if len(m.vs) > 0 {
-				w.list(m.key, len(m.vs), func(i int) { w.rpid(&m.vs[i]) })
-			}
-		}
-		w.notes("notes", p.Notes)
-		w.time("from", p.From)
-		w.time("until", p.Until)
-	})
+	w.begin()
+	if len(p.Audio) > 0 {
+		w.values("audio", p.Audio)
+	}
+	if len(p.Video) > 0 {
+		w.values("video", p.Video)
+	}
+	if len(p.Text) > 0 {
+		w.values("text", p.Text)
+	}
+	w.notes("notes", p.Notes)
+	w.span(&p.Range)
+	w.end()
 }
 
-func (w *jsonWriter) icons(is []presence.Icon) {
-	if len(is) > 0 {
-		w.list("status_icons", len(is), func(i int) { w.value(is[i].URI) })
+func (w *jsonWriter) icons(icons []presence.Icon) {
+	if len(icons) == 0 {
+		return
 	}
+	w.list("status_icons", len(icons), func(i int) {
+		w.begin()
+		w.str("uri", icons[i].URI)
+		w.span(&icons[i].Range)
+		w.end()
+	})
 }
 
 func (w *jsonWriter) input(u *presence.UserInput) {
@@ -229,14 +305,14 @@ func (w *jsonWriter) input(u *presence.UserInput) {
 		return
 	}
 	w.key("user_input")
-	w.object(func() {
-		w.bool("idle", u.Idle)
-		if u.IdleThreshold > 0 {
-			w.key("idle_threshold_s")
-			w.b = strconv.AppendInt(w.b, int64(u.IdleThreshold), 10)
-		}
-		w.time("last_input", u.LastInput)
-	})
+	w.begin()
+	w.bool("idle", u.Idle)
+	if u.IdleThreshold != 0 {
+		w.int("idle_threshold_s", u.IdleThreshold)
+	}
+	w.time("last_input", u.LastInput)
+	w.text("id", u.ID)
+	w.end()
 }
 
 func (w *jsonWriter) card(c *presence.CIPID) {
@@ -244,133 +320,44 @@ func (w *jsonWriter) card(c *presence.CIPID) {
 		return
 	}
 	w.key("card")
-	w.object(func() {
-		w.text("card", c.Card)
-		w.text("display_name", c.DisplayName)
-		w.text("homepage", c.Homepage)
-		w.text("icon", c.Icon)
-		w.text("map", c.Map)
-		w.text("sound", c.Sound)
-	})
+	w.begin()
+	w.text("card", c.Card)
+	w.text("display_name", c.DisplayName)
+	w.text("homepage", c.Homepage)
+	w.text("icon", c.Icon)
+	w.text("map", c.Map)
+	w.text("sound", c.Sound)
+	w.end()
 }
 
-// key begins a member; after the first of an object comes a comma.
-func (w *jsonWriter) key(k string) {
-	w.comma()
-	w.value(k)
-	w.b = append(w.b, ':')
-}
-
-func (w *jsonWriter) comma() {
-	if c := w.b[len(w.b)-1]; c != '{' && c != '[' {
-		w.b = append(w.b, ',')
-	}
-}
-
-func (w *jsonWriter) object(f func()) {
-	w.b = append(w.b, '{')
-	f()
-	w.b = append(w.b, '}')
-}
-
-func (w *jsonWriter) list(k string, n int, item func(i int)) {
-	w.key(k)
-	w.b = append(w.b, '[')
-	for i := range n {
-		w.comma()
-		item(i)
-	}
-	w.b = append(w.b, ']')
-}
-
-func (w *jsonWriter) str(k, v string) {
-	w.key(k)
-	w.value(v)
-}
-
-// text writes a member that is left out when empty.
-func (w *jsonWriter) text(k, v string) {
-	if v != "" {
-		w.str(k, v)
-	}
-}
-
-func (w *jsonWriter) strings(k string, vs []string) {
-	if vs != nil {
-		w.list(k, len(vs), func(i int) { w.value(vs[i]) })
-	}
-}
-
-func (w *jsonWriter) bool(k string, v bool) {
-	w.key(k)
-	w.b = strconv.AppendBool(w.b, v)
-}
-
-func (w *jsonWriter) time(k string, t time.Time) {
-	if t.IsZero() {
-		return
-	}
-	w.key(k)
-	w.b = append(w.b, '"')
-	w.b = t.AppendFormat(w.b, time.RFC3339Nano)
-	w.b = append(w.b, '"')
-}
-
-func (w *jsonWriter) notes(k string, ns []presence.Note) {
-	if len(ns) > 0 {
-		w.list(k, len(ns), func(i int) { w.note(ns[i]) })
-	}
-}
-
-func (w *jsonWriter) note(n presence.Note) {
-	w.object(func() {
-		w.str("text", n.Text)
-		w.text("lang", n.Lang)
-	})
-}
-
-// value writes a string. Characters that could end a script are escaped too.
-func (w *jsonWriter) value(s string) {
-	w.b = append(w.b, '"')
-	begin := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' && c != '<' && c < utf8.RuneSelf {
-			i++
-			continue
+// unknown names the elements that are carried without being understood, each
+// once: "{namespace}name".
+func (w *jsonWriter) unknown(s *presence.State) {
+	var names []string
+	add := func(lists ...[]presence.RawXML) {
+		for _, rs := range lists {
+			for i := range rs {
+				name := "{" + rs[i].Space + "}" + rs[i].Local
+				if len(names) < maxUnknown && !slices.Contains(names, name) {
+					names = append(names, name)
+				}
+			}
 		}
-		if c < utf8.RuneSelf {
-			w.b = append(w.b, s[begin:i]...)
-			w.escape(c)
-			i++
-			begin = i
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && n == 1 || r == '\u2028' || r == '\u2029' {
-			w.b = append(w.b, s[begin:i]...)
-			w.b = append(w.b, `\u`...)
-			w.b = append(w.b, "0000"[:4-len(strconv.FormatInt(int64(r), 16))]...)
-			w.b = strconv.AppendInt(w.b, int64(r), 16)
-			begin = i + n
-		}
-		i += n
 	}
-	w.b = append(w.b, s[begin:]...)
-	w.b = append(w.b, '"')
+	add(s.Ext)
+	for i := range s.Services {
+		add(s.Services[i].StatusExt, s.Services[i].Ext, s.Services[i].Geo)
+	}
+	for i := range s.Persons {
+		add(s.Persons[i].Ext, s.Persons[i].Geo)
+	}
+	for i := range s.Devices {
+		add(s.Devices[i].Ext, s.Devices[i].Geo)
+	}
+	if len(names) > 0 {
+		w.strings("unknown", names)
+	}
 }
 
-func (w *jsonWriter) escape(c byte) {
-	switch c {
-	case '"', '\\':
-		w.b = append(w.b, '\\', c)
-	case '\n':
-		w.b = append(w.b, '\\', 'n')
-	case '\t':
-		w.b = append(w.b, '\\', 't')
-	case '\r':
-		w.b = append(w.b, '\\', 'r')
-	default:
-		w.b = append(w.b, '\\', 'u', '0', '0', hexUpper[c>>4], hexUpper[c&15])
-	}
-}
+// maxUnknown is how many names "unknown" holds.
+const maxUnknown = 50
