@@ -10,9 +10,11 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/porchlight-im/porchlight/simple/digest"
 	"github.com/porchlight-im/porchlight/simple/transport"
 )
 
@@ -61,6 +63,10 @@ type AuthConfig struct {
 	// UsersFile has one user a line, name and password divided by the first
 	// colon; # begins a comment line.
 	UsersFile string `yaml:"users_file"`
+	// Algorithms are offered in this order; none means SHA-256 and MD5. Some
+	// clients (baresip 1.0) take no challenge at all when one of several is
+	// of an algorithm they do not know: for them, MD5 alone.
+	Algorithms []string `yaml:"algorithms"`
 }
 
 // TLSConfig names the PEM files of the server's certificate.
@@ -170,6 +176,11 @@ func (a AuthConfig) validate() (errs []error) {
 	}
 	if strings.ContainsAny(a.Realm, "\"\\\r\n") {
 		errs = append(errs, fmt.Errorf("auth.realm: %q has quotes or control characters", a.Realm))
+	}
+	for i, name := range a.Algorithms {
+		if !slices.Contains(digest.Offered, name) {
+			errs = append(errs, fmt.Errorf("auth.algorithms[%d]: %q is not SHA-256 or MD5", i, name))
+		}
 	}
 	return errs
 }

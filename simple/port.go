@@ -72,7 +72,7 @@ func New(cfg Config, hub *bridge.Hub, log *slog.Logger, reg prometheus.Registere
 		p.auth = digest.New(cfg.Auth.Realm, func(user string) (string, bool) {
 			secret, ok := users[user]
 			return secret, ok
-		})
+		}, cfg.Auth.Algorithms...)
 	}
 	certs, err := cfg.TLS.load()
 	if err != nil {

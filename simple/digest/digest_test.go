@@ -97,7 +97,7 @@ func TestSEC_02_Challenge(t *testing.T) {
 
 func TestSEC_02_RightAndWrong(t *testing.T) {
 	a := newAuth()
-	for i, name := range offered {
+	for i, name := range Offered {
 		for _, c := range []struct {
 			user, password string
 			res            Result
@@ -277,7 +277,7 @@ func TestSEC_02_Malformed(t *testing.T) {
 		{"without its end", good[:len(good)-20] + `, x="`, Bad},
 		{"twice the same parameter", good + `, username="juliet"`, Bad},
 		{"username and username*", good + `, username*=UTF-8''romeo`, Bad},
-		{"algorithm not offered", replace("algorithm=SHA-256", "algorithm=SHA-256-sess"), Bad},
+		{"algorithm not Offered", replace("algorithm=SHA-256", "algorithm=SHA-256-sess"), Bad},
 		{"unknown algorithm", replace("algorithm=SHA-256", "algorithm=CRC32"), Bad},
 		{"unknown qop", replace("qop=auth", "qop=auth-conf"), Bad},
 		{"nc of 7 digits", replace("nc=00000001", "nc=0000001"), Bad},

@@ -22,9 +22,9 @@ const (
 	Bad
 )
 
-// offered are the algorithms of our challenges.
+// Offered are the algorithms of the challenges unless others are asked for.
 // RFC 8760 §2.3: the most preferred algorithm stands at the top, each once.
-var offered = []string{"SHA-256", "MD5"}
+var Offered = []string{"SHA-256", "MD5"}
 
 // maxCredentials is how many credentials of one request are looked at.
 const maxCredentials = 8
@@ -35,14 +35,20 @@ type Authenticator struct {
 	realm  string
 	secret func(user string) (password string, ok bool)
 	nonces *nonces
+	// offered are the algorithms of the challenges, by preference.
+	offered []string
 }
 
 // New returns an Authenticator for realm. secret knows the passwords; it is
 // asked with the user name as the client sent it, and again with or without
 // "@realm" when it does not know that. It must not block for long, and must
-// be safe for concurrent use.
-func New(realm string, secret func(user string) (password string, ok bool)) *Authenticator {
-	return &Authenticator{realm: realm, secret: secret, nonces: newNonces()}
+// be safe for concurrent use. algorithms are those of the challenges, by
+// preference; none means Offered.
+func New(realm string, secret func(user string) (password string, ok bool), algorithms ...string) *Authenticator {
+	if len(algorithms) == 0 {
+		algorithms = Offered
+	}
+	return &Authenticator{realm: realm, secret: secret, nonces: newNonces(), offered: algorithms}
 }
 
 // Challenge returns the values of the WWW-Authenticate header fields of a
@@ -55,8 +61,8 @@ func (a *Authenticator) Challenge(stale bool) []string {
 	if stale {
 		s += ", stale=true"
 	}
-	values := make([]string, len(offered))
-	for i, name := range offered {
+	values := make([]string, len(a.offered))
+	for i, name := range a.offered {
 		// RFC 8760 §2.6: a UAS MUST always send qop.
 		values[i] = s + ", algorithm=" + name + `, qop="auth,auth-int", charset=UTF-8`
 	}
@@ -100,7 +106,7 @@ func (a *Authenticator) check(f fields, method, uri string, body []byte) (string
 	}
 	p.hash, p.session = algorithm(f["algorithm"])
 	nc, ok := count(p.qop, p.nc, p.cnonce)
-	if !ok || p.hash == nil || !isOffered(f["algorithm"]) {
+	if !ok || p.hash == nil || !a.isOffered(f["algorithm"]) {
 		return "", Bad
 	}
 	known := false
@@ -133,8 +139,8 @@ func count(qop, nc, cnonce string) (uint32, bool) {
 	return uint32(n), err == nil && len(nc) == 8 && n > 0 && cnonce != ""
 }
 
-func isOffered(name string) bool {
-	for _, o := range offered {
+func (a *Authenticator) isOffered(name string) bool {
+	for _, o := range a.offered {
 		if strings.EqualFold(o, name) || name == "" && o == "MD5" {
 			return true
 		}
