@@ -197,8 +197,15 @@ func (c *conn) cleanUp(ctx context.Context) {
 	c.hangUp(why)
 	c.log.Debug("feed closed", "kind", why.reason, "code", why.code)
 	c.port.metrics.closes.WithLabelValues(why.reason).Inc()
-	// Not ctx: it has ended when the server goes away.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), hubTimeout)
+	// Every subscription must end, or the hub would go on telling nobody. But
+	// when the server goes away there is only so much time; what is left over
+	// ends when the next process begins.
+	cancel := func() {}
+	stopping := ctx.Err() != nil
+	ctx = context.WithoutCancel(ctx)
+	if stopping {
+		ctx, cancel = context.WithTimeout(ctx, stopGrace)
+	}
 	defer cancel()
 	c.leaveHub(ctx, subs)
 	if pub != nil {

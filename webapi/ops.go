@@ -333,7 +333,7 @@ func (c *conn) unsubscribe(ctx context.Context, r *wire.Request) error {
 			ended[a] = sub{id: id}
 		}
 	}
-	c.endWatches(ctx, ended)
+	c.endWatches(context.WithoutCancel(ctx), ended)
 	return c.send(answer)
 }
 
@@ -350,6 +350,9 @@ func (c *conn) endWatches(ctx context.Context, subs map[presence.Addr]sub) {
 			Port: portName, ID: s.id, Outbox: c.outbox, Change: bridge.NewChange()})
 	}
 	c.atOnce(len(ends), func(i int) {
+		if ctx.Err() != nil {
+			return
+		}
 		_, err := c.port.hub.Watch(ctx, ends[i])
 		if err != nil {
 			c.log.Debug("ending a subscription", "presentity", ends[i].Leg.Presentity, "err", err)

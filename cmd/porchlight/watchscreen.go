@@ -180,7 +180,7 @@ func (t *watchTable) changed(r *watchRow) {
 func (t *watchTable) draw() {
 	var b bytes.Buffer
 	for line := range strings.Lines(t.text()) {
-		b.WriteString(strings.TrimRight(line, " \n") + eraseLine + "\r\n")
+		b.WriteString(strings.TrimRight(line, " \n") + eraseLine + "\n")
 	}
 	fmt.Fprint(t.w, home+b.String()+eraseRest)
 }
