@@ -37,8 +37,8 @@ func startBaresip(t *testing.T, g *gateway, name, contact string) *baresip {
 	need(t, "baresip")
 	dir, ctrl := t.TempDir(), freePort(t)
 	for file, text := range map[string]string{
-		"config":   fmt.Sprintf(baresipConfig, freePort(t), ctrl),
-		"accounts": fmt.Sprintf("<sip:%s@sip.example>;regint=0;pubint=60;outbound=\"sip:127.0.0.1:%d;transport=udp\"\n", name, g.sip),
+		"config":   fmt.Sprintf(baresipConfig, freePair(t), ctrl),
+		"accounts": fmt.Sprintf("<sip:%s@sip.example>;auth_user=bob;auth_pass=secret;regint=0;pubint=60;outbound=\"sip:127.0.0.1:%d;transport=udp\"\n", name, g.sip),
 		"contacts": fmt.Sprintf("\"C\" <%s>;presence=p2p\n", contact),
 	} {
 		err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600)
@@ -55,6 +55,22 @@ func startBaresip(t *testing.T, g *gateway, name, contact string) *baresip {
 	})
 	t.Cleanup(func() { b.ctrl.Close() })
 	return b
+}
+
+// freePair returns a free port whose successor is free too: baresip takes that
+// one for TLS.
+func freePair(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		port := freePort(t)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+1))
+		if err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no pair of free ports")
+	return 0
 }
 
 // command sends a netstring of JSON and returns the answer.
@@ -77,10 +93,13 @@ func (b *baresip) command(name string) string {
 	return string(buf[:n])
 }
 
-// Group 11: baresip as watcher of a Jabber user and as publisher.
+// Group 11: baresip as watcher of a Jabber user and as publisher, with Digest
+// (SEC-02, PUB-24).
 func TestBaresip(t *testing.T) {
 	s := startProsody(t)
-	g := startGateway(t, config(s))
+	// baresip is nobody's trusted peer: it proves itself by Digest.
+	g := startGateway(t, strings.Replace(config(s), `trusted: ["127.0.0.1/32"]`,
+		"auth: {realm: sip.example, users: {bob: secret}, algorithms: [MD5]}", 1))
 	g.waitReady()
 	j := login(t, s, "juliet", "balcony")
 	j.send("<presence/>")
