@@ -17,7 +17,7 @@ import (
 
 // Config is the web section of the configuration.
 type Config struct {
-	// Listen is the host:port of the HTTP listener.
+	// Listen is the host:port of the HTTP listener; 127.0.0.1:8080 when empty.
 	Listen string `yaml:"listen"`
 	// Tokens are the bearer tokens and whom each acts for. TokensFile names a
 	// YAML or JSON file with more of the same shape.
@@ -70,7 +70,7 @@ func (c *Config) Validate() (errs []error) {
 	bad := func(path, format string, args ...any) {
 		errs = append(errs, errors.New(path+": "+fmt.Sprintf(format, args...)))
 	}
-	_, _, err := net.SplitHostPort(c.Listen)
+	_, _, err := net.SplitHostPort(c.listen())
 	if err != nil {
 		bad("listen", "%q is not host:port, such as 127.0.0.1:8080", c.Listen)
 	}
@@ -102,6 +102,13 @@ func (c *Config) Validate() (errs []error) {
 		}
 	}
 	return errs
+}
+
+func (c *Config) listen() string {
+	if c.Listen == "" {
+		return "127.0.0.1:8080"
+	}
+	return c.Listen
 }
 
 // validateTokens never names a token: they are secrets.

@@ -22,7 +22,7 @@ func TestConfig_Faults(t *testing.T) {
 	}
 	for _, tc := range []struct{ name, yaml, fault string }{
 		{"fine", `{listen: "127.0.0.1:0", tokens: {hush: {address: "sip:a@b.example"}}, origins: ["app.example:8443", "*"], limits: {per_token: 3}}`, ""},
-		{"no listener", `{}`, "listen:"},
+		{"nothing", `{}`, ""},
 		{"bad listener", `{listen: here}`, "listen:"},
 		{"address", `{listen: ":1", tokens: {hush: {address: "tom"}}}`, "tokens: the address"},
 		{"empty token", `{listen: ":1", tokens: {"": {address: "sip:a@b.example"}}}`, "tokens: a token is empty"},

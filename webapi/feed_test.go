@@ -1,6 +1,7 @@
 package webapi
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -321,6 +322,26 @@ func TestFeed_BrokenFraming(t *testing.T) {
 		c.expectClose(protocol)
 		other.send(`{"op":"ping"}`)
 		other.expect(wire.OpPong)
+	})
+}
+
+// A fault of ours ends the feed in which it happens, and only that.
+func TestFeed_PanicIsContained(t *testing.T) {
+	ops["panic"] = func(*conn, context.Context, *wire.Request) error { panic("for the test") }
+	defer delete(ops, "panic")
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.fails = true
+		c, other := w.connect("tj"), w.connect("tb")
+		c.send(`{"op":"subscribe","addresses":["` + alice + `"]}`)
+		c.expect(wire.OpSubscribed)
+		c.send(`{"op":"panic"}`)
+		c.expectClose(ourFault)
+		other.send(`{"op":"ping"}`)
+		other.expect(wire.OpPong)
+		if v, _ := w.hub.Standing(bridge.Leg{Watcher: addr(juli), Presentity: addr(alice)}); v.State != bridge.NoState {
+			t.Errorf("it still watches: %v", v.State)
+		}
 	})
 }
 

@@ -96,9 +96,9 @@ func New(cfg Config, hub *bridge.Hub, log *slog.Logger, reg *prometheus.Registry
 	if open == nil {
 		open = net.Listen
 	}
-	l, err := open("tcp", cfg.Listen)
+	l, err := open("tcp", cfg.listen())
 	if err != nil {
-		return nil, fmt.Errorf("web: listening on %s: %w", cfg.Listen, err)
+		return nil, fmt.Errorf("web: listening on %s: %w", cfg.listen(), err)
 	}
 	return &Port{cfg: cfg, limits: cfg.Limits.withDefaults(), hub: hub, log: log.With("port", portName),
 		metrics: m, registry: reg, ready: ready, listener: l, accounts: accounts,

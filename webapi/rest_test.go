@@ -1,8 +1,10 @@
 package webapi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -141,6 +143,30 @@ func TestREST_ForeignFetch(t *testing.T) {
 			}
 		})
 	})
+}
+
+// A client that sends its request slowly, or none, is not waited for.
+func TestHTTP_SlowRequest(t *testing.T) {
+	for _, head := range []string{"", "GET /healthz HTTP/1.1\r\nHost:", "PUT /v1/presence/" + juli + " HTTP/1.1\r\nHost: x\r\n" +
+		"Authorization: Bearer tj\r\nContent-Length: 100\r\n\r\n{"} {
+		bubble(t, func(t *testing.T) {
+			w := newWorld(t)
+			nc, err := w.net.Dial(context.Background(), "tcp", "127.0.0.1:8080")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			_, err = nc.Write([]byte(head))
+			if err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			_, err = io.Copy(io.Discard, nc) // until the server closes
+			if took := time.Since(start); err != nil || took > requestTimeout+time.Second {
+				t.Errorf("%q: %v after %v", head, err, took)
+			}
+		})
+	}
 }
 
 // readyz names the port that does not serve.
