@@ -171,7 +171,7 @@ func fullJID(a presence.Addr, resource string) (jid, used string, ok bool) {
 
 // newer reports whether s has characters beyond the Basic Multilingual Plane,
 // such as emoji. ejabberd drops stanzas with such a resource: it prepares by
-// RFC 3920 §3.4, which knows Unicode 3.2.
+// the older stringprep of RFC 3920, which knows Unicode 3.2.
 func newer(s string) bool {
 	for _, r := range s {
 		if r > 0xFFFF {
