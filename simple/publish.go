@@ -116,7 +116,7 @@ func (p *Port) document(r *transport.Request, who presence.Addr) (*presence.Stat
 	if err != nil || entity != who {
 		return nil, bridge.Errorf(bridge.Malformed, "the document is about another entity than the Request-URI")
 	}
-	return s, nil
+	return withoutParts(s), nil
 }
 
 // publishRefusal is refusal, except that a passing trouble is never a 404 or

@@ -272,9 +272,14 @@ func TestPUB_28_Retransmission(t *testing.T) {
 
 func TestPUB_32_Multipart(t *testing.T) {
 	watched(t, func(t *testing.T, w *world, alice, bob *peer) {
+		icon := `<status-icon xmlns="urn:ietf:params:xml:ns:pidf:rpid">cid:icon@x</status-icon>`
 		body := "--b\r\nContent-Type: image/png\r\nContent-ID: <icon@x>\r\n\r\nPNG\r\n" +
-			"--b\r\nContent-Type: application/pidf+xml\r\nContent-ID: <root@x>\r\n\r\n" + doc("open", "rooted") + "\r\n--b--\r\n"
+			"--b\r\nContent-Type: application/pidf+xml\r\nContent-ID: <root@x>\r\n\r\n" +
+			strings.Replace(doc("open", "rooted"), "<note>", icon+"<note>", 1) + "\r\n--b--\r\n"
 		alice.publish(`Content-Type: multipart/related;boundary=b;type="application/pidf+xml";start="<root@x>"`, body)
-		bob.tells("rooted")
+		m := bob.tells("rooted")
+		if strings.Contains(m.body, "cid:") {
+			t.Errorf("a part is named that the watcher does not get:\n%s", m.text)
+		}
 	})
 }

@@ -1,6 +1,9 @@
-// Package event is the notifier of RFC 6665 as pure code: the dialog of a
-// subscription ([Dialog]), the decision when its next NOTIFY goes out
-// ([Notifier]), and the header fields Event and Subscription-State.
+// Package event is RFC 6665 as pure code, in both roles: the notifier's
+// decision when the next NOTIFY goes out ([Notifier]), and what the subscriber
+// does next ([Subscriber]); the dialog of a subscription ([Dialog]), which
+// both have; and the header fields Event and Subscription-State.
+//
+// The notifier (the subscriber's phases are those of RFC 6665 §4.1.2):
 //
 //	Receive SUBSCRIBE          Offer(active)
 //	   init ───────────▶ pending ───────────▶ active
