@@ -63,6 +63,17 @@ func (h *Hub) Publish(ctx context.Context, p Publication) (Receipt, error) {
 	return Receipt{}, storeError(werr)
 }
 
+// Known reports whether a live publication of presentity has the entity-tag,
+// so that a port can say so before it looks at the rest of a request
+// (RFC 3903 §6 step 3). It does not block on the store.
+func (h *Hub) Known(presentity presence.Addr, etag string) bool {
+	sh := h.shard(presentity)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	pr := sh.presentities[presentity]
+	return pr != nil && pr.byTag(etag) != nil
+}
+
 // apply does the critical section of Publish. undo, a critical section too,
 // takes it back; it may be nil.
 func (h *Hub) apply(sh *shard, pr *presentity, p Publication, raw []byte, fx *effects) (r Receipt, undo func(*effects), err error) {

@@ -38,6 +38,12 @@ func (p *Port) publish(ctx context.Context, r *transport.Request) transport.Repl
 		return transport.Reply{Code: 403}
 	}
 	pub, err := p.publication(r, who)
+	if err != nil && pub.IfMatch != "" && !p.hub.Known(who, pub.IfMatch) {
+		// RFC 3903 §6 step 3: unknown entity-tag → 412, before the faults of
+		// steps 4 and 5. The hub itself looks at a request without faults: if
+		// it comes again, its tag is not known any more.
+		err = bridge.Errorf(bridge.Stale, "")
+	}
 	var receipt bridge.Receipt
 	if err == nil {
 		receipt, err = p.hub.Publish(ctx, pub)

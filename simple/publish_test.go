@@ -54,6 +54,11 @@ func TestPUBLISH(t *testing.T) {
 		{"PUB-04 two lines", aliceURI, "Event: presence\nSIP-If-Match: a\nSIP-If-Match: b", "", "SIP/2.0 400 SIP-If-Match is not a single entity-tag", nil},
 		{"PUB-04 no token", aliceURI, "Event: presence\nSIP-If-Match: \"a\"", "", "SIP/2.0 400 SIP-If-Match is not a single entity-tag", nil},
 		{"PUB-05 unknown tag", aliceURI, "Event: presence\nSIP-If-Match: nosuchtag", doc("open", ""), "SIP/2.0 412 Conditional Request Failed", []string{"SIP-ETag:"}},
+		{"PUB-05 unknown tag, too brief", aliceURI, "Event: presence\nSIP-If-Match: nosuchtag\nExpires: 1", doc("open", ""), "SIP/2.0 412 Conditional Request Failed", []string{"Min-Expires:"}},
+		{"PUB-05 unknown tag, no number", aliceURI, "Event: presence\nSIP-If-Match: nosuchtag\nExpires: soon", doc("open", ""), "SIP/2.0 412 Conditional Request Failed", nil},
+		{"PUB-05 unknown tag, other type", aliceURI, "Event: presence\nSIP-If-Match: nosuchtag\nContent-Type: text/plain", "hello", "SIP/2.0 412 Conditional Request Failed", []string{"Accept:"}},
+		{"PUB-05 unknown tag, not XML", aliceURI, "Event: presence\nSIP-If-Match: nosuchtag", "<presence", "SIP/2.0 412 Conditional Request Failed", nil},
+		{"PUB-05 unknown tag, other Event", aliceURI, "Event: dialog\nSIP-If-Match: nosuchtag", doc("open", ""), "SIP/2.0 489 Bad Event", nil},
 		{"PUB-06 shortened", aliceURI, "Event: presence\nExpires: 99999999999", doc("open", ""), ok, []string{"Expires: 86400"}},
 		{"PUB-07 default", aliceURI, "Event: presence", doc("open", ""), ok, []string{"Expires: 3600"}},
 		{"PUB-08 too brief", aliceURI, "Event: presence\nExpires: 59", doc("open", ""), "SIP/2.0 423 Interval Too Brief", []string{"Min-Expires: 60"}},
@@ -167,6 +172,24 @@ func TestPUB_14_InitialWithExpires0(t *testing.T) {
 	watched(t, func(t *testing.T, w *world, alice, bob *peer) {
 		alice.publish("Expires: 0", doc("open", "ghost"))
 		bob.silent(time.Minute)
+	})
+}
+
+// TestPUB_05_KnownTag: with a tag that is known, the later steps say what is
+// wrong, and the publication stays.
+func TestPUB_05_KnownTag(t *testing.T) {
+	in(t, allowed, func(t *testing.T, w *world) {
+		alice := w.peer(aliceURI)
+		tag := alice.publish("", doc("open", "")).get("SIP-ETag")
+		for _, c := range []struct{ lines, body, start string }{
+			{"Expires: 1", "", "SIP/2.0 423 Interval Too Brief"},
+			{"Expires: soon", "", "SIP/2.0 400 *"},
+			{"Content-Type: text/plain", "hello", "SIP/2.0 415 *"},
+		} {
+			alice.request("PUBLISH "+aliceURI, "Event: presence\nSIP-If-Match: "+tag+"\n"+c.lines, c.body)
+			alice.response().want(t, c.start)
+		}
+		alice.publish("SIP-If-Match: "+tag, "")
 	})
 }
 
