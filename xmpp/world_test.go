@@ -238,6 +238,16 @@ func (w *world) expectOn(srv *bridgetest.ComponentServer, want ...string) []brid
 	return got
 }
 
+// onlyUnavailable checks that nothing of got shows anyone as available.
+func (w *world) onlyUnavailable(got []bridgetest.Stanza) {
+	w.t.Helper()
+	for _, st := range got {
+		if st.Type != unavailable {
+			w.t.Errorf("%s", st.XML)
+		}
+	}
+}
+
 // calls compares what was asked of the SIP port since the last calls.
 func (w *world) calls(want ...string) {
 	w.t.Helper()
