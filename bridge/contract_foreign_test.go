@@ -265,7 +265,7 @@ func TestContract_I3_SettleWithoutQuestion(t *testing.T) {
 		s.watch(legOf(bob, alice), "d2", time.Hour)
 		s.deliver(legOf(bob, alice), open("forged"))
 		s.settle(legOf(bob, alice), bridge.Verdict{State: bridge.Terminated, Reason: "rejected"})
-		s.is("d2 active M: empty")
+		s.is("d2 active M: closed")
 	})
 }
 

@@ -32,14 +32,14 @@ func TestContract_PUB_11_Refresh(t *testing.T) {
 			t.Errorf("shown %s", content(v))
 		}
 		time.Sleep(11 * time.Second)
-		s.is("d1 active: empty")
+		s.is("d1 active: closed")
 	})
 }
 
 func TestContract_PUB_12_13_16_ModifyRemoveStale(t *testing.T) {
 	play(t, policy.Allow, func(t *testing.T, s *stage) {
 		s.watch(legOf(bob, alice), "d1", time.Hour)
-		s.is("d1 active M: empty")
+		s.is("d1 active M: closed")
 		t1 := s.publish("", time.Hour, open("a"))
 		s.is("d1 active: open a")
 		t2 := s.publish(t1, time.Hour, open("b"))
@@ -52,7 +52,7 @@ func TestContract_PUB_12_13_16_ModifyRemoveStale(t *testing.T) {
 		kind(t, err, bridge.Stale)
 		s.is()
 		s.publish(t2, 0, nil)
-		s.is("d1 active: empty")
+		s.is("d1 active: closed")
 		_, err = s.tryPublish(t2, time.Hour, nil)
 		kind(t, err, bridge.Stale)
 	})
@@ -74,7 +74,7 @@ func TestContract_PUB_05_TagOfAnotherUser(t *testing.T) {
 func TestContract_PUB_14_InitialWithExpires0(t *testing.T) {
 	play(t, policy.Allow, func(t *testing.T, s *stage) {
 		s.watch(legOf(bob, alice), "d1", time.Hour)
-		s.is("d1 active M: empty")
+		s.is("d1 active M: closed")
 		tag := s.publish("", 0, open("a"))
 		s.is()
 		_, err := s.tryPublish(tag, time.Hour, nil)
@@ -179,7 +179,7 @@ func TestContract_PUB_18_StoreFails(t *testing.T) {
 			t.Errorf("after a restart: %s", content(v))
 		}
 		time.Sleep(61 * time.Minute)
-		if state() != "empty" {
+		if state() != "closed" {
 			t.Errorf("after expiry: %s", state())
 		}
 	})
@@ -234,7 +234,7 @@ func TestContract_PUB_21_22_TwoSources(t *testing.T) {
 		s.publish(tag1, 0, nil)
 		s.is("d1 active: open b2, open c")
 		s.publish(tag2, 0, nil)
-		s.is("d1 active: empty")
+		s.is("d1 active: closed")
 	})
 }
 
@@ -250,7 +250,7 @@ func TestContract_PUB_23_ExpiryToldOnce(t *testing.T) {
 			version = v.Version
 		}
 		time.Sleep(61 * time.Second)
-		s.is("d1 active: empty")
+		s.is("d1 active: closed")
 		_, v := s.hub.Standing(legOf(bob, alice))
 		if v.Version <= version {
 			t.Errorf("version %d after %d", v.Version, version)

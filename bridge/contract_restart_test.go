@@ -104,7 +104,7 @@ func TestContract_SUB_45_ExpiredWhileDown(t *testing.T) {
 			if it.Final && it.Verdict.Reason != "timeout" {
 				t.Errorf("%s ended for %q", it.ID, it.Verdict.Reason)
 			}
-			if it.ID == "d2" && content(it.View) != "empty" {
+			if it.ID == "d2" && content(it.View) != "closed" {
 				t.Errorf("d2 was told %s: the publication has expired", content(it.View))
 			}
 		}

@@ -215,9 +215,9 @@ func TestContract_SUB_29_ActiveThenNot(t *testing.T) {
 func TestContract_CMP_10_NoSource(t *testing.T) {
 	play(t, policy.Allow, func(t *testing.T, s *stage) {
 		s.watch(legOf(bob, carol), "d1", time.Hour)
-		s.is("d1 active M: empty")
+		s.is("d1 active M: closed")
 		s.watch(legOf(bob, carol), "f", 0)
-		s.is("f terminated(timeout) M F: empty")
+		s.is("f terminated(timeout) M F: closed")
 	})
 }
 
@@ -248,7 +248,7 @@ func TestContract_AuthorizeBeforeTheWatch(t *testing.T) {
 	play(t, policy.Confirm, func(t *testing.T, s *stage) {
 		s.authorize(legOf(juliet, alice), policy.Allow)
 		s.watch(legOf(juliet, alice), "d1", bridge.Forever)
-		s.is("d1 active M: empty")
+		s.is("d1 active M: closed")
 		time.Sleep(10000 * time.Hour) // forever
 		s.is()
 	})
@@ -259,9 +259,9 @@ func TestContract_SameIDOnTwoLegs(t *testing.T) {
 	play(t, policy.Allow, func(t *testing.T, s *stage) {
 		s.watch(legOf(bob, alice), "x", time.Hour)
 		s.watch(legOf(carol, alice), "x", time.Hour)
-		s.is("x active M: empty", "x active M: empty")
+		s.is("x active M: closed", "x active M: closed")
 		s.watch(legOf(bob, alice), "x", 0)
-		s.is("x terminated(timeout) M F: empty")
+		s.is("x terminated(timeout) M F: closed")
 		s.publish("", time.Hour, open("a"))
 		s.is("x active: open a")
 	})

@@ -84,6 +84,7 @@ type presentity struct {
 	legs    map[presence.Addr]*legEntry // by watcher
 
 	state   *presence.State // composed; nil until first asked
+	first   uint64          // version of the empty state
 	version uint64
 	change  ChangeID
 	views   map[policy.Class]*View
@@ -172,11 +173,16 @@ func (h *Hub) shard(a presence.Addr) *shard {
 func (sh *shard) presentity(a presence.Addr, dom *Domain) *presentity {
 	pr := sh.presentities[a]
 	if pr == nil {
-		pr = &presentity{addr: a, here: dom.Here, deflt: dom.Default}
+		first := firstVersion()
+		pr = &presentity{addr: a, here: dom.Here, deflt: dom.Default, first: first, version: first}
 		sh.presentities[a] = pr
 	}
 	return pr
 }
+
+// firstVersion is where versions begin: later than those of an earlier
+// process, so that they rise over restarts, and exact in JSON.
+func firstVersion() uint64 { return uint64(time.Now().UnixMilli()) }
 
 // drop forgets pr when nothing is left of it.
 func (sh *shard) drop(pr *presentity) {
@@ -190,7 +196,7 @@ func (sh *shard) drop(pr *presentity) {
 func (pr *presentity) leg(watcher presence.Addr) *legEntry {
 	l := pr.legs[watcher]
 	if l == nil {
-		l = &legEntry{of: pr, watcher: watcher}
+		l = &legEntry{of: pr, watcher: watcher, version: firstVersion()}
 		if pr.legs == nil {
 			pr.legs = map[presence.Addr]*legEntry{}
 		}

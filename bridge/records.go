@@ -64,9 +64,9 @@ func readAddr(s string) (presence.Addr, error) {
 	scheme, rest, ok := strings.Cut(s, ":")
 	var a presence.Addr
 	switch {
-	case ok && scheme == "sip":
+	case ok && scheme == presence.SIP.String():
 		a.Scheme = presence.SIP
-	case ok && scheme == "xmpp":
+	case ok && scheme == presence.XMPP.String():
 		a.Scheme = presence.XMPP
 	case !ok || scheme != "":
 		return a, presence.ErrAddr

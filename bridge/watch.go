@@ -262,10 +262,11 @@ func (h *Hub) standing(pr *presentity, l *legEntry) (Verdict, *View) {
 	return Verdict{State: Terminated, Reason: "rejected", Err: Errorf(Forbidden, "not authorized for presence")}, nil
 }
 
-// politeView is constant: nothing in it may tell that the state changes.
+// politeView is constant: nothing in it may tell that the state changes. It is
+// what everybody sees of a presentity without a source.
 func (h *Hub) politeView(pr *presentity) *View {
 	class := policy.Class{Sub: policy.PoliteBlock}
-	return &View{Presentity: pr.addr, Version: 1, State: policy.Apply(class, pr.addr, &presence.State{})}
+	return &View{Presentity: pr.addr, Version: pr.first, State: policy.Apply(class, pr.addr, &presence.State{})}
 }
 
 // handling is the rule for watcher: himself always, then the presentity's own

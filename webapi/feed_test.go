@@ -230,7 +230,7 @@ func TestFeed_PoliteBlockShowsNothing(t *testing.T) {
 			c.send(`{"op":"subscribe","addresses":["` + bob + `"]}`)
 			f := c.expect(wire.OpSubscribed)
 			p := c.expect(wire.OpPresence)
-			shapes[answer] = fmt.Sprint(f.Results, p.Change != "", p.Rev)
+			shapes[answer] = fmt.Sprint(f.Results, p.Change != "", p.Rev > 0)
 			if answer == "polite-block" && strings.Contains(string(p.Presence), "secret") {
 				t.Errorf("told the blocked: %s", p.Presence)
 			}

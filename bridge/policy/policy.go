@@ -46,18 +46,27 @@ type Class struct {
 
 // Apply returns what of s a watcher of class may see of the presentity a: the
 // whole state when allowed, a plausible unavailable one when politely blocked
-// (RFC 5025 §3.2.1), and nil otherwise.
+// (RFC 5025 §3.2.1), and nil otherwise. An empty state looks as it does to the
+// politely blocked, so that they cannot tell.
 func Apply(class Class, a presence.Addr, s *presence.State) *presence.State {
-	switch class.Sub {
-	case Allow:
+	switch {
+	case class.Sub == PoliteBlock, class.Sub == Allow && empty(s):
+		return unavailable(a)
+	case class.Sub == Allow:
 		return s
-	case PoliteBlock:
-		// One closed tuple that looks like any other, and never changes.
-		return &presence.State{Services: []presence.Service{{
-			ID: "t1", Basic: presence.Closed, Contact: &presence.Contact{URI: uri(a)},
-		}}}
 	}
 	return nil
+}
+
+func empty(s *presence.State) bool {
+	return len(s.Services)+len(s.Persons)+len(s.Devices)+len(s.Notes)+len(s.Ext) == 0
+}
+
+// unavailable is one closed tuple that looks like any other.
+func unavailable(a presence.Addr) *presence.State {
+	return &presence.State{Services: []presence.Service{{
+		ID: "t1", Basic: presence.Closed, Contact: &presence.Contact{URI: uri(a)},
+	}}}
 }
 
 // uri writes a as a URI: whatever is not unreserved in the user part becomes
