@@ -148,7 +148,7 @@ func (t *Transport) Contact(f *Flow) (hostport, transport string) {
 	}
 	transport = flow.Transport
 	if transport == "wss" {
-		transport = "ws" // RFC 7118 §5.2.4: sips and transport=ws
+		transport = "ws" // RFC 7118 §5.2: sips and transport=ws
 	}
 	return t.sentBy(flow), transport
 }

@@ -116,7 +116,7 @@ func (t *Transport) datagram(s *udpSocket, b []byte, from netip.AddrPort) {
 	for len(b) > 0 && (b[0] == '\r' || b[0] == '\n') {
 		b = b[1:] // RFC 3261 §7.5; a datagram of CRLF only is a keep-alive
 	}
-	// Shorter than any request line, or STUN (RFC 5389 §6: first bits zero).
+	// Shorter than any request line, or STUN (its first bits are zero).
 	if len(b) < len("A b:c SIP/2.0\r\n") || b[0] < ' ' {
 		return
 	}
