@@ -11,29 +11,40 @@ func AppendText(dst []byte, s string) []byte { return appendEscaped(dst, s, &inT
 func AppendAttr(dst []byte, s string) []byte { return appendEscaped(dst, s, &inAttr) }
 
 // escapes is what stands for the bytes below 0x80; "" for a byte that stands
-// for itself.
-type escapes [utf8.RuneSelf]string
+// for itself, which plain tells faster.
+type escapes struct {
+	with  [utf8.RuneSelf]string
+	plain [256]bool
+}
 
 var inText, inAttr escapes
 
 func init() {
+	t := &inText.with
 	for c := range 0x20 {
-		inText[c] = "\uFFFD"
+		t[c] = "\uFFFD"
 	}
-	inText['\t'], inText['\n'] = "", ""
-	inText['\r'] = "&#13;"
-	inText['&'], inText['<'], inText['>'] = "&amp;", "&lt;", "&gt;"
-	inAttr = inText
-	inAttr['"'], inAttr['\''], inAttr['\t'], inAttr['\n'] = "&quot;", "&#39;", "&#9;", "&#10;"
+	t['\t'], t['\n'], t['\r'] = "", "", "&#13;"
+	t['&'], t['<'], t['>'] = "&amp;", "&lt;", "&gt;"
+	inAttr.with = *t
+	a := &inAttr.with
+	a['"'], a['\''], a['\t'], a['\n'] = "&quot;", "&#39;", "&#9;", "&#10;"
+	for c := range utf8.RuneSelf {
+		inText.plain[c], inAttr.plain[c] = t[c] == "", a[c] == ""
+	}
 }
 
-func appendEscaped(dst []byte, s string, with *escapes) []byte {
+func appendEscaped(dst []byte, s string, e *escapes) []byte {
 	begin := 0
 	for i := 0; i < len(s); {
 		c := s[i]
+		if e.plain[c] {
+			i++
+			continue
+		}
 		esc, n := "", 1
 		if c < utf8.RuneSelf {
-			esc = with[c]
+			esc = e.with[c]
 		} else {
 			var r rune
 			r, n = utf8.DecodeRuneInString(s[i:])

@@ -42,19 +42,25 @@ func init() {
 // UTF-8 (XML 1.0 §2.2), or -1.
 func badChar(b []byte) int {
 	const each = 0x0101010101010101
-	for i := 0; i < len(b); {
-		// Eight printable ASCII bytes at a time.
-		for len(b)-i >= 8 {
+	i := 0
+	for i < len(b) {
+		// Eight ASCII bytes at a time, as long as there are.
+		for ; len(b)-i >= 8; i += 8 {
 			x := binary.LittleEndian.Uint64(b[i:])
-			if ((x-each*0x20)&^x|x)&(each*0x80) != 0 {
+			if x&(each*0x80) != 0 {
 				break
 			}
-			i += 8
+			if (x-each*0x20)&^x&(each*0x80) == 0 {
+				continue // none below 0x20
+			}
+			c := b[i : i+8 : i+8]
+			if (class[c[0]]|class[c[1]]|class[c[2]]|class[c[3]]|class[c[4]]|class[c[5]]|class[c[6]]|class[c[7]])&control != 0 {
+				break
+			}
 		}
 		for end := min(i+8, len(b)); i < end; {
-			c := b[i]
-			if c < utf8.RuneSelf {
-				if class[c]&control != 0 {
+			if b[i] < utf8.RuneSelf {
+				if class[b[i]]&control != 0 {
 					return i
 				}
 				i++
@@ -90,37 +96,40 @@ func (s *Scanner) space() bool {
 // name reads a qualified name (Namespaces in XML §4). colon is the place of
 // the colon in it, or -1.
 func (s *Scanner) name() (n []byte, colon int, err error) {
-	i, wide := s.pos, byte(0)
+	i, wide, colons := s.pos, byte(0), 0
 	colon = -1
 	for ; i < len(s.b); i++ {
 		c := s.b[i]
 		if class[c]&nameLater == 0 {
 			break
 		}
-		if c == ':' && colon < 0 {
+		if c == ':' {
 			colon = i - s.pos
+			colons++
 		}
 		wide |= c
 	}
 	n = s.b[s.pos:i]
-	if len(n) == 0 || class[n[0]]&nameStart == 0 || wide >= 0x80 && !wideName(n) {
+	if len(n) == 0 || class[n[0]]&nameStart == 0 || wide >= utf8.RuneSelf && !wideName(n) {
 		return nil, -1, s.fail(s.pos, "not a name")
 	}
-	if colon >= 0 && (colon == 0 || !ncName(n[colon+1:])) {
+	if colons > 0 && (colons > 1 || colon == 0 || !startsName(n[colon+1:])) {
 		return nil, -1, s.fail(s.pos, "%s is not a qualified name", n)
 	}
 	s.pos = i
 	return n, colon, nil
 }
 
-// ncName tells whether the part of a name behind its first colon is a name
-// without a colon.
-func ncName(n []byte) bool {
-	if len(n) == 0 || class[n[0]]&nameStart == 0 || bytes.IndexByte(n, ':') >= 0 {
+// startsName tells whether n, of characters of names, begins as a name does.
+func startsName(n []byte) bool {
+	if len(n) == 0 || class[n[0]]&nameStart == 0 {
 		return false
 	}
+	if n[0] < utf8.RuneSelf {
+		return true
+	}
 	r, _ := utf8.DecodeRune(n)
-	return r < utf8.RuneSelf || wideStart(r)
+	return wideStart(r)
 }
 
 // IsName reports whether s is a name without a colon, such as may stand behind

@@ -57,7 +57,7 @@ func (d *decoder) tupleChild(t *presence.Service) error {
 		}
 	case nsGP:
 		if string(d.Local) == "geopriv" {
-			// RFC 4479 §3.6: a service has no location; it is the person's.
+			// RFC 4479 §4: a service has no location; it is the person's.
 			return d.raw(&d.stray.Geo)
 		}
 	case nsOP:

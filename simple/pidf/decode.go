@@ -16,7 +16,7 @@ type decoder struct {
 	s     *presence.State
 	parts int
 	// stray collects what stands in a tuple, its status or a device but is
-	// true of the person (RFC 4480 §3.1 Table 1, RFC 4479 §3.6).
+	// true of the person (RFC 4480 §3.1 Table 1, RFC 4479 §4).
 	stray presence.Person
 
 	strings strings.Builder // the texts of the State, one behind the other

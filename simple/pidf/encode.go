@@ -65,16 +65,16 @@ func (e *encoder) document(s *presence.State) {
 	e.raws(s.Ext)
 }
 
-// open begins a start tag; its attributes and closed or ended follow.
+// open begins a start tag; its attributes and gt or empty follow.
 func (e *encoder) open(n ns, local string) {
-	e.b = append(e.b, '<')
-	e.qname(n, local)
+	e.b = e.qname(append(e.b, '<'), n, local)
 }
 
-func (e *encoder) qname(n ns, local string) {
+// qname appends the name of an element of n to b.
+func (e *encoder) qname(b []byte, n ns, local string) []byte {
 	e.used[n] = true
-	e.b = append(e.b, names[n].prefix...)
-	e.b = append(e.b, local...)
+	b = append(b, names[n].prefix...)
+	return append(b, local...)
 }
 
 func (e *encoder) gt() { e.b = append(e.b, '>') }
@@ -82,16 +82,13 @@ func (e *encoder) gt() { e.b = append(e.b, '>') }
 func (e *encoder) empty() { e.b = append(e.b, '/', '>') }
 
 func (e *encoder) close(n ns, local string) {
-	e.b = append(e.b, '<', '/')
-	e.qname(n, local)
-	e.b = append(e.b, '>')
+	e.b = append(e.qname(append(e.b, '<', '/'), n, local), '>')
 }
 
 // attr writes an attribute of no namespace.
 func (e *encoder) attr(name, value string) {
-	e.b = append(e.b, ' ')
-	e.b = append(e.b, name...)
-	e.b = appendValue(e.b, value)
+	b := append(append(e.b, ' '), name...)
+	e.b = appendValue(b, value)
 }
 
 // attrs writes attributes the model has no field for.
@@ -102,8 +99,7 @@ func (e *encoder) attrs(as []presence.Attr) {
 			e.b = appendAttr(e.b, as, i)
 			continue
 		}
-		e.b = append(e.b, ' ')
-		e.qname(n, as[i].Local)
+		e.b = e.qname(append(e.b, ' '), n, as[i].Local)
 		e.b = appendValue(e.b, as[i].Value)
 	}
 }
@@ -150,10 +146,9 @@ func (e *encoder) leaf(n ns, local, text string) {
 	if text == "" {
 		return
 	}
-	e.open(n, local)
-	e.gt()
-	e.b = xmltext.AppendText(e.b, text)
-	e.close(n, local)
+	b := append(e.qname(append(e.b, '<'), n, local), '>')
+	b = xmltext.AppendText(b, text)
+	e.b = append(e.qname(append(b, '<', '/'), n, local), '>')
 }
 
 func (e *encoder) notes(n ns, notes []presence.Note) {

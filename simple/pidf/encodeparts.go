@@ -253,7 +253,9 @@ func (e *encoder) userInput(u *presence.UserInput) {
 		e.attr("id", u.ID)
 	}
 	if u.IdleThreshold > 0 {
-		e.attr("idle-threshold", strconv.Itoa(u.IdleThreshold))
+		e.b = append(e.b, ` idle-threshold="`...)
+		e.b = strconv.AppendInt(e.b, int64(u.IdleThreshold), 10)
+		e.b = append(e.b, '"')
 	}
 	e.timeAttr("last-input", u.LastInput)
 	e.attrs(u.Attrs)
