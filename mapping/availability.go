@@ -76,6 +76,8 @@ func Effective(s *presence.State, now time.Time) Availability {
 		}
 	case closed:
 		return a
+	case h.unwilling:
+		best = said{word: DND, until: h.willUntil}
 	case h.word != "":
 		best = h.said()
 	case len(s.Services) > 0 || h.unknown:

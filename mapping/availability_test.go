@@ -132,6 +132,8 @@ func TestEffective(t *testing.T) {
 		{"order 5 run out", state(nil, willing(presence.Closed, noon)), Availability{Word: Available}},
 		{"order 5 overriding: willing", overriding(presence.Open, time.Time{}, willing(presence.Closed, time.Time{})), Availability{Word: Available}},
 		{"order 5 overriding: not willing", overriding(presence.Closed, time.Time{}, willing(presence.Open, time.Time{})), Availability{Word: DND}},
+		{"order 5 a person alone, not willing", overriding(presence.Closed, time.Time{}), Availability{Word: DND}},
+		{"order 5 a person alone, willing", overriding(presence.Open, time.Time{}), Availability{Word: Offline}},
 		{"order 6 session participation", state(doing("away"), with(func(t *presence.Service) {
 			t.OMA.SessionParticipation = &presence.OnOff{Basic: presence.Open}
 		})), Availability{Word: Busy, Reason: "in_call"}},

@@ -2,7 +2,7 @@ package main
 
 import (
 	"bytes"
-	"encoding/xml"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,66 +12,124 @@ import (
 
 	"github.com/porchlight-im/porchlight/mapping"
 	"github.com/porchlight-im/porchlight/mapping/presence"
-	"github.com/porchlight-im/porchlight/mapping/xmltext"
 	"github.com/porchlight-im/porchlight/simple/pidf"
 )
 
+// mapCmd translates one document offline.
 type mapCmd struct {
-	File string `arg:"" help:"The document to translate, - for standard input."`
-	From string `enum:"pidf,xmpp,json" default:"pidf" help:"Format of FILE: pidf, xmpp (presence stanzas) or json."`
-	To   string `enum:"pidf,xmpp,json" default:"xmpp" help:"Format to write: pidf, xmpp or json."`
+	File    string `arg:"" help:"The document to translate, - for standard input."`
+	From    string `enum:"pidf,xmpp,json" default:"pidf" help:"Format of FILE: pidf, xmpp (one presence stanza or several) or json."`
+	To      string `enum:"pidf,xmpp,json" default:"xmpp" help:"Format to write: pidf, xmpp or json."`
+	Address string `help:"Address of the presentity, such as sip:alice@sip.example, when FILE does not tell it."`
 }
 
-// Run translates one document offline. The result goes to the output, what was
-// lost and why to the error output.
+// maxMapInput is the size of the largest document that is translated.
+const maxMapInput = 4 << 20
+
+// Run prints the translation on the output, and on the error output what was
+// lost and why.
 func (c *mapCmd) Run(s streams) error {
 	in, err := readInput(c.File)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
 	now := time.Now()
-	state, err := parseFormat(c.From, in, now)
+	doc, err := parseFormat(c.From, in, now)
 	if err != nil {
-		return fmt.Errorf("%s is not %s: %w", c.File, c.From, err)
+		return fmt.Errorf("%s is no %s document: %w", c.File, c.From, err)
 	}
-	addr := entityOf(state)
-	out := writeFormat(c.To, addr, state, now)
-	fmt.Fprintf(s.out, "%s\n", out)
-	back, err := parseFormat(c.To, out, now)
+	addr, err := c.address(doc, s.err)
 	if err != nil {
-		return fmt.Errorf("reading the result again: %w", err)
+		return &exitError{exitUsage, err}
 	}
-	report(s.err, state, back, c.To)
+	out := writeFormat(c.To, addr, doc.state, now)
+	_, err = s.out.Write(pretty(c.To, out))
+	if err != nil {
+		return fmt.Errorf("writing the result: %w", err)
+	}
+	back := &document{state: &presence.State{}}
+	if len(out) > 0 {
+		back, err = parseFormat(c.To, out, now)
+		if err != nil {
+			return fmt.Errorf("reading the result again: %w", err)
+		}
+	}
+	report(s.err, c.To, doc.dropped, lost(doc.state, back.state, c.To))
 	return nil
 }
 
+// readInput returns the content of file, or of the standard input for "-".
 func readInput(file string) ([]byte, error) {
-	if file == "-" {
-		return io.ReadAll(os.Stdin)
+	var in io.Reader = os.Stdin
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
 	}
-	return os.ReadFile(file)
+	b, err := io.ReadAll(io.LimitReader(in, maxMapInput+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", file, err)
+	}
+	if len(b) > maxMapInput {
+		return nil, fmt.Errorf("%s is larger than %d bytes", file, maxMapInput)
+	}
+	return b, nil
 }
 
-// entityOf is whom the document is about, as far as it says so.
-func entityOf(s *presence.State) presence.Addr {
-	i, err := mapping.ParseSIP(s.Entity, "phone.invalid")
-	if err != nil {
-		i, err = mapping.ParseJID(strings.TrimPrefix(s.Entity, "xmpp:"))
-	}
-	if err != nil {
-		return presence.Addr{Scheme: presence.SIP, User: "someone", Host: "example.invalid"}
-	}
-	return i.Addr
+// document is what a file says.
+type document struct {
+	state *presence.State
+	// about is whom it is about, "" when it does not tell.
+	about string
+	// dropped is what the file said and a State cannot say.
+	dropped []loss
 }
 
-func parseFormat(format string, b []byte, now time.Time) (*presence.State, error) {
+// address is the presentity's: the one of the command line, else the
+// document's.
+func (c *mapCmd) address(d *document, stderr io.Writer) (presence.Addr, error) {
+	about := d.about
+	if c.Address != "" {
+		about = c.Address
+	}
+	i, err := mapping.ParseSIP(about, "phone.invalid")
+	if err != nil {
+		i, err = mapping.ParseJID(strings.TrimPrefix(about, "xmpp:"))
+	}
+	if err != nil && c.Address != "" {
+		return presence.Addr{}, fmt.Errorf("--address %q is no address", c.Address)
+	}
+	if err != nil {
+		i.Addr = presence.Addr{Scheme: presence.SIP, User: "someone", Host: "example.invalid"}
+		fmt.Fprintf(stderr, "%s does not tell whom it is about; written as %s (see --address).\n", c.File, i.Addr)
+	}
+	return i.Addr, nil
+}
+
+func parseFormat(format string, b []byte, now time.Time) (*document, error) {
 	switch format {
 	case "json":
-		return mapping.FromJSON(b)
+		s, err := mapping.FromJSON(b)
+		if err != nil {
+			return nil, err
+		}
+		var head struct{ Address string }
+		err = json.Unmarshal(b, &head)
+		if err != nil {
+			return nil, err
+		}
+		return &document{state: s, about: head.Address}, nil
 	case "xmpp":
 		return parseStanzas(b, now)
 	}
-	return pidf.Decode(b)
+	s, err := pidf.Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	return &document{state: s, about: s.Entity}, nil
 }
 
 func writeFormat(format string, a presence.Addr, s *presence.State, now time.Time) []byte {
@@ -79,101 +137,100 @@ func writeFormat(format string, a presence.Addr, s *presence.State, now time.Tim
 	case "json":
 		return mapping.AppendJSON(nil, a, s, now)
 	case "xmpp":
-		return writeStanzas(a, mapping.ToXMPP(s, now))
+		return appendStanzas(nil, a, mapping.ToXMPP(s, now))
 	}
-	return pidf.Append(nil, s, mapping.SIP(a))
+	entity := s.Entity
+	if entity == "" {
+		entity = mapping.SIP(a)
+	}
+	return pidf.Append(nil, s, entity)
 }
 
-// stanza is a presence stanza as encoding/xml reads it.
-type stanza struct {
-	XMLName  xml.Name `xml:"presence"`
-	From     string   `xml:"from,attr"`
-	Type     string   `xml:"type,attr"`
-	Lang     string   `xml:"http://www.w3.org/XML/1998/namespace lang,attr"`
-	Show     string   `xml:"show"`
-	Priority *int8    `xml:"priority"`
-	Status   []struct {
-		Lang string `xml:"http://www.w3.org/XML/1998/namespace lang,attr"`
-		Text string `xml:",chardata"`
-	} `xml:"status"`
-	Idle *struct {
-		Since time.Time `xml:"since,attr"`
-	} `xml:"urn:xmpp:idle:1 idle"`
-}
-
-// parseStanzas reads one presence stanza or several, one after the other.
-func parseStanzas(b []byte, now time.Time) (*presence.State, error) {
-	dec := xml.NewDecoder(bytes.NewReader(b))
-	var s *presence.State
-	for {
-		var st stanza
-		err := dec.Decode(&st)
-		if errors.Is(err, io.EOF) && s != nil {
-			return s, nil
-		}
+// pretty breaks a compact document into lines.
+func pretty(format string, doc []byte) []byte {
+	if format == "json" {
+		var b bytes.Buffer
+		err := json.Indent(&b, doc, "", "  ")
 		if err != nil {
-			return nil, err
+			return doc
 		}
-		i, err := mapping.ParseJID(st.From)
-		if err != nil {
-			return nil, fmt.Errorf("from=%q: %w", st.From, err)
-		}
-		s = mapping.FromXMPP(s, st.presence(i), now)
-		s.Entity = mapping.SIP(i.Addr)
+		b.WriteByte('\n')
+		return b.Bytes()
 	}
+	if len(doc) == 0 {
+		return nil
+	}
+	return append(indent(doc), '\n')
 }
 
-func (st *stanza) presence(from presence.Instance) mapping.Presence {
-	p := mapping.Presence{From: from.Addr, Resource: from.Resource, Unavailable: st.Type == "unavailable", Show: st.Show}
-	if st.Priority != nil {
-		p.Priority, p.HasPriority = *st.Priority, true
-	}
-	for _, x := range st.Status {
-		lang := x.Lang
-		if lang == "" {
-			lang = st.Lang
-		}
-		p.Status = append(p.Status, presence.Note{Lang: lang, Text: x.Text})
-	}
-	if st.Idle != nil {
-		p.Idle = st.Idle.Since
-	}
-	return p
-}
-
-// writeStanzas writes presences, one a line.
-func writeStanzas(a presence.Addr, ps []mapping.Presence) []byte {
-	var b []byte
-	for i, p := range ps {
-		if i > 0 {
-			b = append(b, '\n')
-		}
-		from, _ := mapping.FullJID(presence.Instance{Addr: a, Resource: p.Resource})
-		b = append(b, `<presence from="`...)
-		b = xmltext.AppendAttr(b, from)
-		if p.Unavailable {
-			b = append(b, `" type="unavailable`...)
-		}
-		b = append(b, `">`...)
-		if p.Show != "" {
-			b = fmt.Appendf(b, "<show>%s</show>", p.Show)
-		}
-		for _, n := range p.Status {
-			b = append(b, "<status"...)
-			if n.Lang != "" {
-				b = append(b, ` xml:lang="`...)
-				b = append(xmltext.AppendAttr(b, n.Lang), '"')
+// indent puts each tag that follows another one on a line of its own. It is
+// for people to read: white space between elements is added.
+func indent(doc []byte) []byte {
+	out := make([]byte, 0, len(doc)+len(doc)/2)
+	depth := 0
+	for len(doc) > 0 {
+		if doc[0] != '<' {
+			n := bytes.IndexByte(doc, '<')
+			if n < 0 {
+				n = len(doc)
 			}
-			b = append(b, '>')
-			b = append(xmltext.AppendText(b, n.Text), "</status>"...)
+			if text := doc[:n]; len(bytes.TrimSpace(text)) > 0 {
+				out = append(out, text...)
+			}
+			doc = doc[n:]
+			continue
 		}
-		if p.HasPriority {
-			b = fmt.Appendf(b, "<priority>%d</priority>", p.Priority)
+		tag := nextTag(doc)
+		if len(tag) < 3 || tag[len(tag)-1] != '>' {
+			return append(out, doc...) // no markup after all
 		}
-		if !p.Idle.IsZero() {
-			b = fmt.Appendf(b, `<idle xmlns="urn:xmpp:idle:1" since="%s"/>`, p.Idle.UTC().Format(time.RFC3339))
+		closing := bytes.HasPrefix(tag, []byte("</"))
+		if closing {
+			depth--
 		}
-		b = append(b, "</presence>"...)
+		if len(out) > 0 && out[len(out)-1] == '>' && !(closing && opens(out)) {
+			out = append(out, '\n')
+			out = append(out, strings.Repeat("  ", max(0, depth))...)
+		}
+		out = append(out, tag...)
+		if !closing && tag[1] != '?' && tag[1] != '!' && tag[len(tag)-2] != '/' {
+			depth++
+		}
+		doc = doc[len(tag):]
+	}
+	return out
+}
+
+// opens reports whether out ends with a start tag.
+func opens(out []byte) bool {
+	tag := out[bytes.LastIndexByte(out, '<'):]
+	return tag[1] != '/' && tag[1] != '?' && tag[1] != '!' && tag[len(tag)-2] != '/'
+}
+
+// nextTag returns the markup that b begins with.
+func nextTag(b []byte) []byte {
+	for _, m := range [][2]string{{"<!--", "-->"}, {"<![CDATA[", "]]>"}, {"<?", "?>"}} {
+		if !bytes.HasPrefix(b, []byte(m[0])) {
+			continue
+		}
+		if end := bytes.Index(b, []byte(m[1])); end >= 0 {
+			return b[:end+len(m[1])]
+		}
+	}
+	var quote byte
+	for i, c := range b {
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '>':
+			return b[:i+1]
+		}
 	}
 	return b
 }
+
+var errNoStanza = errors.New("no presence stanza in it")
