@@ -14,7 +14,7 @@ import (
 
 // phone is a SIP user agent on UDP made of plain text, so that the gateway is
 // judged by something that shares no code with it. It answers every NOTIFY
-// with 200 unless told otherwise, and keeps what comes.
+// with 200, and keeps what comes.
 type phone struct {
 	t      *testing.T
 	aor    string // "sip:bob@sip.example"
@@ -25,7 +25,6 @@ type phone struct {
 	done   chan struct{}
 
 	mu      sync.Mutex
-	answer  string // status line for NOTIFYs, "" for silence
 	seen    []sipMessage
 	more    chan struct{}
 	replied map[string]string // branch → answer, for retransmissions
@@ -81,7 +80,7 @@ func newPhone(t *testing.T, g *gateway, aor string) *phone {
 	}
 	p := &phone{t: t, aor: aor, conn: conn, port: conn.LocalAddr().(*net.UDPAddr).Port,
 		server: &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: g.sip},
-		answer: "200 OK", more: make(chan struct{}, 1), done: make(chan struct{}), replied: map[string]string{}}
+		more:   make(chan struct{}, 1), done: make(chan struct{}), replied: map[string]string{}}
 	go p.read()
 	t.Cleanup(func() {
 		conn.Close()
@@ -121,10 +120,7 @@ func (p *phone) reply(m sipMessage, to *net.UDPAddr) bool {
 		p.conn.WriteToUDP([]byte(old), to)
 		return false
 	}
-	if p.answer == "" {
-		return true
-	}
-	r := "SIP/2.0 " + p.answer + "\r\n"
+	r := "SIP/2.0 200 OK\r\n"
 	for _, v := range m.header["via"] {
 		r += "Via: " + v + "\r\n"
 	}
@@ -135,13 +131,6 @@ func (p *phone) reply(m sipMessage, to *net.UDPAddr) bool {
 	p.replied[via] = r
 	p.conn.WriteToUDP([]byte(r), to)
 	return true
-}
-
-// setAnswer changes what NOTIFYs are answered with; "" is silence.
-func (p *phone) setAnswer(status string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.answer = status
 }
 
 // request sends a request and returns its final response. UDP loses nothing
