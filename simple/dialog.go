@@ -32,8 +32,11 @@ type dialog struct {
 	// that is the canonical one.
 	entity string
 
-	mu      sync.Mutex
-	sip     event.Dialog
+	mu  sync.Mutex
+	sip event.Dialog
+	// again is until when the last SUBSCRIBE may come again, since its
+	// response may be lost with an earlier process; zero for never.
+	again   time.Time
 	flow    *transport.Flow // nil: by the route set or the remote target
 	state   event.Notifier
 	expires time.Time

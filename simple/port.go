@@ -34,6 +34,7 @@ type Port struct {
 
 	box     *bridge.Outbox // of all subscriptions
 	dialogs dialogs
+	earlier earlier
 	waits   waits
 	chores  chores
 	state   atomic.Pointer[error] // what Ready says
@@ -147,6 +148,7 @@ func (p *Port) resume() {
 			return nil
 		}
 		p.dialogs.put(d)
+		p.earlier.add(d)
 		n++
 		return p.box
 	})

@@ -109,6 +109,14 @@ func (p *Port) establish(ctx context.Context, r *transport.Request) (transport.R
 		}
 		leg.Watcher = anonymous
 	}
+	if d := p.earlier.get(r); d != nil && d.leg == leg && d.owner == id.main() && d.event == a.event && a.expires > 0 {
+		// Its 200 is lost with an earlier process: the same dialog again.
+		rep, after := p.extend(ctx, r, d, a)
+		if rep.Code != 481 { // that one has ended meanwhile
+			rep.ToTag = d.sip.LocalTag
+			return rep, after
+		}
+	}
 	d := p.newDialog(r, a, id, leg)
 	p.dialogs.put(d)
 	verdict, err := p.watch(ctx, d, a.expires, d.record())
@@ -149,6 +157,11 @@ func (p *Port) refresh(ctx context.Context, r *transport.Request) (transport.Rep
 		// phrase SHOULD say that dialog sharing is not supported.
 		return transport.Reply{Code: 403, Reason: "Dialog Sharing Not Supported"}, nothing
 	}
+	return p.extend(ctx, r, d, a)
+}
+
+// extend gives d the lifetime and the target of a, which may be none.
+func (p *Port) extend(ctx context.Context, r *transport.Request, d *dialog, a ask) (transport.Reply, func()) {
 	undo, data, refused := d.renew(r, a)
 	if refused != nil {
 		return *refused, nothing
@@ -185,14 +198,18 @@ func (d *dialog) renew(r *transport.Request, a ask) (undo func(), data []byte, r
 	if d.state.Gone() {
 		return nil, nil, &transport.Reply{Code: 481, Reason: "Subscription Does Not Exist"}
 	}
-	err := d.sip.Receive(r.CallID().Value(), tagOf(r.From().Params), r.CSeq().SeqNo)
+	cseq := r.CSeq().SeqNo
+	err := d.sip.Receive(r.CallID().Value(), tagOf(r.From().Params), cseq)
 	switch {
+	case errors.Is(err, event.ErrOldCSeq) && cseq == d.sip.RemoteCSeq && time.Now().Before(d.again):
+		// Handled by an earlier process, whose response is lost.
 	case errors.Is(err, event.ErrOldCSeq):
 		// RFC 3261 §12.2.2: out of order → 500.
 		return nil, nil, &transport.Reply{Code: 500, Reason: "CSeq Out Of Order"}
 	case err != nil:
 		return nil, nil, &transport.Reply{Code: 481}
 	}
+	d.again = time.Time{}
 	target, flow, ends := d.sip.Target, d.flow, d.expires
 	undo = func() { d.sip.Target, d.flow, d.expires = target, flow, ends }
 	if a.target.URI != "" {

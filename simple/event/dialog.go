@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Dialog is the notifier's half of a dialog (RFC 3261 §12.1.1). Its fields
+// Dialog is our half of a dialog (RFC 3261 §12.1). Its fields
 // are what is stored to go on after a restart.
 type Dialog struct {
 	CallID    string `json:"call_id"`

@@ -40,6 +40,8 @@ type Notifier struct {
 	// earliest is when the next notice that is not mandatory may go out:
 	// the spacing of RFC 3856 §6.10, or a Retry-After.
 	earliest time.Time
+	// calm is when the first final notice may go out after a restart.
+	calm time.Time
 
 	held    bool // the SUBSCRIBE's response has not been sent yet
 	busy    bool // a NOTIFY is outstanding
@@ -62,7 +64,7 @@ func (n *Notifier) Takes() bool { return !n.removed && (!n.final || n.held) }
 
 // Hold keeps back notices until Release, so that the response to a SUBSCRIBE
 // goes out before its NOTIFY.
-func (n *Notifier) Hold() { n.held = true }
+func (n *Notifier) Hold() { n.held, n.calm = true, time.Time{} }
 
 // Release ends what Hold began.
 func (n *Notifier) Release(now time.Time, interval time.Duration) Step {
@@ -83,8 +85,10 @@ func (n *Notifier) Offer(o Notice, now time.Time, interval time.Duration) Step {
 	return n.step(now, interval)
 }
 
-// Delay keeps notices that are not mandatory back until t.
-func (n *Notifier) Delay(t time.Time) { n.earliest = t }
+// Delay keeps notices back until t, or until a SUBSCRIBE comes, unless they
+// are mandatory and not final: after a restart many subscriptions may have
+// something to tell, or have ended, at once.
+func (n *Notifier) Delay(t time.Time) { n.earliest, n.calm = t, t }
 
 // Due is called at the time of a Wait.
 func (n *Notifier) Due(now time.Time, interval time.Duration) Step {
@@ -116,6 +120,9 @@ func (n *Notifier) step(now time.Time, interval time.Duration) Step {
 	// RFC 5263 §4.4: no new NOTIFY before the outcome of the last is known.
 	if n.removed || n.held || n.busy || !n.queued {
 		return Step{}
+	}
+	if n.final && now.Before(n.calm) {
+		return Step{Action: Wait, At: n.calm}
 	}
 	// RFC 3856 §6.10: notifications SHOULD NOT come more often than every
 	// five seconds.

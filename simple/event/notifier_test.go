@@ -27,6 +27,10 @@ func answer(code int, retry time.Duration) func(*Notifier, time.Time) Step {
 	return func(n *Notifier, now time.Time) Step { return n.Answered(OutcomeOf(code), retry, now, 5*second) }
 }
 
+func delay(d time.Duration) func(*Notifier, time.Time) Step {
+	return func(n *Notifier, now time.Time) Step { n.Delay(now.Add(d)); return Step{} }
+}
+
 func hold(n *Notifier, _ time.Time) Step      { n.Hold(); return Step{} }
 func release(n *Notifier, now time.Time) Step { return n.Release(now, 5*second) }
 func due(n *Notifier, now time.Time) Step     { return n.Due(now, 5*second) }
@@ -108,6 +112,22 @@ var scripts = []struct {
 		{0, mandatory, Send, 0},
 		{1 * second, answer(500, 0), None, 0},
 		{90 * second, due, None, 0},
+	}, false},
+	{"SUB-45 after a restart changes and ends are spread", []input{
+		{0, delay(20 * second), None, 0},
+		{1 * second, change, Wait, 20 * second},
+		{2 * second, final, Wait, 20 * second},
+		{20 * second, due, SendLast, 0},
+	}, true},
+	{"SUB-45 after a restart a SUBSCRIBE is answered at once", []input{
+		{0, delay(20 * second), None, 0},
+		{1 * second, hold, None, 0},
+		{1 * second, final, None, 0},
+		{1 * second, release, SendLast, 0},
+	}, true},
+	{"SUB-45 after a restart new rules count at once", []input{
+		{0, delay(20 * second), None, 0},
+		{1 * second, mandatory, Send, 0},
 	}, false},
 	{"a refresh that meets the expiry starts anew", []input{
 		{0, mandatory, Send, 0},

@@ -1,0 +1,51 @@
+package simple
+
+import (
+	"sync"
+	"time"
+
+	"github.com/porchlight-im/porchlight/simple/transport"
+)
+
+// clientPatience is how long after its first sending a request can come again:
+// Timer F, 64·T1 (RFC 3261 §17.1.2.2).
+const clientPatience = 32 * time.Second
+
+// earlier holds the dialogs of the process before by the SUBSCRIBE that made
+// them. Its 200 may be lost with that process, and then its client, which
+// does not know our tag, sends it again; within one process the transactions
+// take care of that. Nothing is held longer than such a client has patience.
+type earlier struct {
+	until time.Time // set once, before requests are served
+
+	mu     sync.Mutex
+	dialog map[string]*dialog
+}
+
+// earlierKey names a dialog without our tag.
+func earlierKey(callID, remoteTag string) string { return callID + "\x00" + remoteTag }
+
+// add takes in a dialog that was resumed; it is not called beside get.
+func (e *earlier) add(d *dialog) {
+	if e.dialog == nil {
+		e.dialog = map[string]*dialog{}
+		e.until = time.Now().Add(clientPatience)
+	}
+	d.again = e.until
+	e.dialog[earlierKey(d.sip.CallID, d.sip.RemoteTag)] = d
+}
+
+// get returns the dialog that r, a SUBSCRIBE without a To tag, has made, or
+// nil.
+func (e *earlier) get(r *transport.Request) *dialog {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.dialog == nil {
+		return nil
+	}
+	if time.Now().After(e.until) {
+		e.dialog = nil
+		return nil
+	}
+	return e.dialog[earlierKey(r.CallID().Value(), tagOf(r.From().Params))]
+}
