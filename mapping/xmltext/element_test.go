@@ -212,7 +212,8 @@ func TestDOC_19_Limits(t *testing.T) {
 			if errors.As(err, &e) != tt.tooLarge || e != nil && !e.TooLarge {
 				t.Errorf("got %v", err)
 			}
-			if took := time.Since(began); took > 2*time.Second {
+			// Far above what linear time needs on a slow machine.
+			if took := time.Since(began); took > 20*time.Second {
 				t.Errorf("took %v", took)
 			}
 		})

@@ -93,9 +93,17 @@ type Scanner struct {
 func (s *Scanner) Reset(b []byte) {
 	*s = Scanner{
 		Spaces: s.Spaces, Attrs: s.Attrs[:0], b: b,
-		stack: s.stack[:0], ns: s.ns[:0], buf: s.buf[:0], acc: s.acc[:0],
+		stack: s.stack[:0], ns: s.ns[:0], buf: reuse(s.buf), acc: reuse(s.acc),
 	}
 	s.next.amp, s.next.cr, s.next.close = -1, -1, -1
+}
+
+// reuse empties b, or lets it go when it is large.
+func reuse(b []byte) []byte {
+	if cap(b) > 64<<10 {
+		return nil
+	}
+	return b[:0]
 }
 
 // ResetIn begins b, an element that stands where the namespace declarations of

@@ -59,12 +59,20 @@ func decode(b []byte) (s *presence.State, odd bool, err error) {
 	err = d.document(b)
 	s, odd = d.s, d.odd
 	d.Reset(nil)
-	*d = decoder{Scanner: d.Scanner, buf: d.buf[:0]}
+	*d = decoder{Scanner: d.Scanner, buf: reuse(d.buf)}
 	decoders.Put(d)
 	if err != nil {
 		return nil, false, err
 	}
 	return s, odd, nil
+}
+
+// reuse empties b, or lets it go when it is large.
+func reuse(b []byte) []byte {
+	if cap(b) > 64<<10 {
+		return nil
+	}
+	return b[:0]
 }
 
 func (d *decoder) document(b []byte) error {

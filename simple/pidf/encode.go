@@ -27,7 +27,7 @@ func Append(dst []byte, s *presence.State, entity string) []byte {
 	}
 	e := encoders.Get().(*encoder)
 	defer encoders.Put(e)
-	e.b, e.used = e.b[:0], [nsCount]bool{}
+	e.b, e.used = reuse(e.b), [nsCount]bool{}
 	e.document(s)
 	dst = append(dst, `<?xml version="1.0" encoding="UTF-8"?><presence xmlns="`...)
 	dst = append(dst, names[nsPIDF].uri...)
