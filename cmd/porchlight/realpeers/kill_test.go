@@ -144,20 +144,71 @@ func (k *killTest) check(j *jabber) {
 		}
 	}
 	for i, w := range k.watchers {
-		want := k.publishers[i%publishers].note
-		last := 0
-		w.d.notify("the newest state "+want, func(m sipMessage) bool {
+		w.check(k.publishers[i%publishers].note)
+	}
+	k.checkJabber(j)
+}
+
+// check waits for the NOTIFY with note and looks at the numbers of all.
+func (w *killWatcher) check(note string) {
+	t := w.k.t
+	t.Helper()
+	newest, last, seen := false, 0, 0
+	eventually(t, w.p.aor+" has the newest state "+note, func() bool {
+		w.p.mu.Lock()
+		defer w.p.mu.Unlock()
+		for _, m := range w.p.seen[seen:] {
+			if !strings.HasPrefix(m.start, "NOTIFY ") {
+				continue
+			}
 			n, _ := strconv.Atoi(strings.Fields(m.get("CSeq"))[0])
 			if n <= last {
-				k.t.Errorf("%s: NOTIFY number %d after %d", w.p.aor, n, last)
+				t.Errorf("%s: NOTIFY number %d after %d", w.p.aor, n, last)
 			}
-			last = n
-			return strings.Contains(m.body, ">"+want+"<")
-		})
+			last, newest = n, strings.Contains(m.body, ">"+note+"<")
+			if m.get("Call-ID") != w.d.callID || !strings.HasPrefix(m.get("Subscription-State"), "active") {
+				t.Errorf("%s: a NOTIFY of another dialog, or not active: %v", w.p.aor, m)
+			}
+		}
+		seen = len(w.p.seen)
+		return newest
+	})
+}
+
+// checkJabber waits until the Jabber user has the newest state of everyone;
+// what comes last, of one process or the next, comes in any order.
+func (k *killTest) checkJabber(j *jabber) {
+	k.t.Helper()
+	has := map[string]string{}
+	missing := func() (who []string) {
+		for _, p := range k.publishers {
+			if has[strings.TrimPrefix(p.p.aor, "sip:")] != p.note {
+				who = append(who, p.p.aor+" "+p.note)
+			}
+		}
+		return who
 	}
-	for _, p := range k.publishers {
-		j.expect(p.p.aor+" "+p.note, func(s stanza) bool {
-			return presence(strings.TrimPrefix(p.p.aor, "sip:"), "")(s) && s.Status["en"] == p.note
-		})
+	begin := time.Now()
+	for len(missing()) > 0 {
+		if time.Since(begin) > patience {
+			k.t.Fatalf("%s waits in vain for %q; has %q", j.jid, missing(), has)
+		}
+		time.Sleep(10 * time.Millisecond)
+		j.mu.Lock()
+		seen := j.seen
+		j.seen = nil
+		j.mu.Unlock()
+		for _, s := range seen {
+			bare, _, _ := strings.Cut(s.From, "/")
+			switch {
+			case s.Ev != "presence":
+			case s.Type == "":
+				has[bare] = s.Status["en"]
+			case s.Type == "unavailable":
+				delete(has, bare)
+			default:
+				k.t.Errorf("%s was sent %s", j.jid, s.XML)
+			}
+		}
 	}
 }
