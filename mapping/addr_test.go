@@ -61,6 +61,7 @@ func TestParseSIP(t *testing.T) {
 		{"IMS-25 phone-context, a prefix", "tel:863-1234;phone-context=+1-914-555", "8631234;phone-context=+1914555", "numbers.example", ""},
 		{"IMS-25 phone-context, a domain", "tel:7042;Phone-Context=Example.COM", "7042;phone-context=example.com", "numbers.example", ""},
 		{"RFC 3261 §19.1.6 the same in a SIP URI", "sip:7042;tsp=a.b;phone-context=example.com@h;user=phone", "7042;phone-context=example.com", "h", ""},
+		{"a global number needs no context", "tel:+4930;phone-context=+49", "+4930", "numbers.example", ""},
 		{"ext", "tel:+1-212-555-1234;ext=1-2;verstat=TN-Validation-Passed", "+12125551234;ext=12", "numbers.example", ""},
 		{"isub", "tel:+1212;isub=1411;npdi", "+1212;isub=1411", "numbers.example", ""},
 		{"a local number of this host", "sip:10-01@h;user=phone", "1001", "h", ""},
@@ -86,7 +87,7 @@ func TestParseSIP(t *testing.T) {
 
 func TestParseSIPRefuses(t *testing.T) {
 	for _, uri := range []string{
-		"", "*", "alice", "alice@sip.example", "mailto:a@b", "xmpp:a@b", "sip:", "sip:@h", "sip:a@", "sip:a@:5060",
+		"sip:a@b@h", "", "*", "alice", "alice@sip.example", "mailto:a@b", "xmpp:a@b", "sip:", "sip:@h", "sip:a@", "sip:a@:5060",
 		"sip:a@h:port", "sip:a@h:123456", "sip:a@[::1", "sip:a@[1.2.3.4]", "sip:a@[::1]x", "sip:a@[fe80::1%25e]",
 		"sip:a@h/../x", "sip:a@h x", "sip:a@h\"", "sip:a@%68", "sip:a%00b@h", "sip:a%0D%0Ab@h", "sip:a%FFb@h", "sip:a\x7f@h",
 		"sip:a%C2%85@h", `"A`, `"A" sip:a@b`, "<sip:a@b", `"A\" <sip:a@b>`,

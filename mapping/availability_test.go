@@ -99,85 +99,100 @@ func TestTablesAreTotal(t *testing.T) {
 	}
 }
 
+// with is an open service that f has changed.
+func with(f func(*presence.Service)) presence.Service {
+	t := open("")
+	f(&t)
+	return t
+}
+
+func willing(b presence.Basic, until time.Time) presence.Service {
+	return with(func(t *presence.Service) { t.OMA.Willingness = &presence.OnOff{Basic: b, Until: until} })
+}
+
+func overriding(b presence.Basic, until time.Time, services ...presence.Service) *presence.State {
+	s := state(doing(), services...)
+	s.Persons[0].OMA.OverridingWillingness = &presence.OnOff{Basic: b, Until: until}
+	return s
+}
+
+var (
+	closed   = presence.Service{ID: "c", Basic: presence.Closed}
+	idleUser = &presence.UserInput{Idle: true}
+	noIMS    = []presence.Device{{Networks: []presence.Network{{ID: "IMS", Terminated: true}}}}
+)
+
+// The order is that of ims §3.2, D.n are sections of chat-networks.
+var effective = []struct {
+	name string
+	s    *presence.State
+	want Availability
+}{
+	{"nothing known", nil, Availability{Word: Unknown}},
+	{"order 1 polite block", &presence.State{}, Availability{Word: Offline}},
+	{"order 2 networks terminated", &presence.State{Devices: noIMS,
+		Persons: []presence.Person{{Activities: doing("busy")}}}, Availability{Word: Offline}},
+	{"order 2 but a tuple is open", &presence.State{Devices: noIMS,
+		Services: []presence.Service{open("")}}, Availability{Word: Available}},
+	{"order 3 barred", state(nil, with(func(t *presence.Service) { t.OMA.BarringState = "active" })), Availability{Word: Offline}},
+	{"order 3 not barred", state(nil, with(func(t *presence.Service) { t.OMA.BarringState = "terminated" })), Availability{Word: Available}},
+	{"order 3 not registered", state(nil, with(func(t *presence.Service) { t.OMA.RegistrationState = "terminated" })), Availability{Word: Offline}},
+	{"order 4 closed", state(nil, closed), Availability{Word: Offline}},
+	{"order 4 closed with an activity", state(doing("vacation"), closed), Availability{Word: Offline, OOF: true}},
+	{"order 5 not willing", state(nil, willing(presence.Closed, time.Time{})), Availability{Word: DND}},
+	{"order 5 not willing, until", state(nil, willing(presence.Closed, noon.Add(1))), Availability{Word: DND, Until: noon.Add(1)}},
+	{"order 5 run out", state(nil, willing(presence.Closed, noon)), Availability{Word: Available}},
+	{"order 5 overriding: willing", overriding(presence.Open, time.Time{}, willing(presence.Closed, time.Time{})), Availability{Word: Available}},
+	{"order 5 overriding: not willing", overriding(presence.Closed, time.Time{}, willing(presence.Open, time.Time{})), Availability{Word: DND}},
+	{"order 5 a person alone, not willing", overriding(presence.Closed, time.Time{}), Availability{Word: DND}},
+	{"order 5 a person alone, willing", overriding(presence.Open, time.Time{}), Availability{Word: Offline}},
+	{"order 6 session participation", state(doing("away"), with(func(t *presence.Service) {
+		t.OMA.SessionParticipation = &presence.OnOff{Basic: presence.Open}
+	})), Availability{Word: Busy, Reason: "in_call"}},
+	{"order 7 idle", &presence.State{Services: []presence.Service{open("")}, Persons: []presence.Person{{UserInput: idleUser}}}, Availability{Word: Away, Idle: true}},
+	{"order 8 open", state(nil, closed, open("")), Availability{Word: Available}},
+	{"order 8 nothing open, a person", &presence.State{Persons: []presence.Person{{Notes: []presence.Note{{Text: "x"}}}}}, Availability{Word: Offline}},
+
+	{"D.2 chat", state(doing("+free-for-chat"), open("")), Availability{Word: Chat}},
+	{"D.2 away, brb", state(doing("away", "+be-right-back"), open("")), Availability{Word: Away}},
+	{"D.2 extended away", state(doing("away", "+extended-away"), open("")), Availability{Word: ExtendedAway}},
+	{"D.2 vacation", state(doing("away", "vacation"), open("")), Availability{Word: ExtendedAway, OOF: true}},
+	{"D.2 dnd", state(doing("busy", "+do-not-disturb"), open("")), Availability{Word: DND}},
+	{"D.2 XMPP dnd is busy", state(nil, open("dnd")), Availability{Word: Busy}},
+	{"D.2 XMPP dnd with the extension", state(doing("busy", "+do-not-disturb"), open("dnd")), Availability{Word: DND}},
+	{"D.2 XMPP xa", state(nil, open("xa")), Availability{Word: ExtendedAway}},
+	{"D.2 unknown", state(doing("unknown")), Availability{Word: Unknown}},
+	{"Boghe: unknown means available", state(doing("unknown"), open("")), Availability{Word: Available}},
+	{"baresip: basic unknown", state(nil, presence.Service{Basic: presence.OddBasic, BasicText: "unknown"}), Availability{Word: Unknown}},
+	{"no basic", state(nil, presence.Service{}), Availability{Word: Unknown}},
+	{"no basic, but show", state(nil, presence.Service{Show: "away"}), Availability{Word: Away}},
+	{"mustUnderstand", state(nil, presence.Service{Basic: presence.Open, NotUnderstood: true}), Availability{Word: Unknown}},
+
+	{"D.3 out of office and here", state(doing("+out-of-office"), open("")), Availability{Word: Available, OOF: true}},
+	{"D.3 out of office, away", state(doing("away", "+out-of-office"), open("")), Availability{Word: Away, OOF: true}},
+	{"D.3 in a call", state(doing("busy", "on-the-phone"), open("")), Availability{Word: Busy, Reason: "in_call"}},
+	{"D.3 conference", state(doing("busy", "+conference-call", "meeting"), open("")), Availability{Word: Busy, Reason: "in_call"}},
+	{"D.3 presenting", state(doing("presentation", "+do-not-disturb"), open("")), Availability{Word: DND, Reason: "presenting"}},
+	{"D.3 focusing", state(doing("working", "+focusing"), open("")), Availability{Word: Busy, Reason: "focusing"}},
+	{"D.3 busy and idle", &presence.State{Services: []presence.Service{open("")}, Persons: []presence.Person{{Activities: doing("busy"), UserInput: idleUser}}}, Availability{Word: Busy, Idle: true}},
+	{"travelling", state(doing("steering", "lunch"), open("")), Availability{Word: Away, Reason: "travelling"}},
+	{"a reason for being away is none for being busy", state(doing("travel", "busy"), open("")), Availability{Word: Busy}},
+	{"invisible leaves no hint", state(doing("+invisible", "vacation", "busy"), open("")), Availability{Word: Offline}},
+	{"activities of others say nothing", state(&presence.Activities{Values: []presence.Value{{Space: "urn:x", Name: "busy"}}}, open("")), Availability{Word: Available}},
+
+	{"D.5.4 a call raises what a client shows", state(doing("on-the-phone"), open("chat")), Availability{Word: Busy, Reason: "in_call"}},
+	{"D.5.4 and with dnd stays dnd", state(doing("+do-not-disturb", "on-the-phone"), open("")), Availability{Word: DND, Reason: "in_call"}},
+	{"D.5.6 dnd first", state(nil, open(""), open("dnd"), open("away")), Availability{Word: Busy}},
+	{"D.5.6 chat before available", state(nil, open("chat"), open("")), Availability{Word: Chat}},
+	{"D.5.6 available before away", state(nil, open("away"), open("")), Availability{Word: Available}},
+	{"D.5.6 away before extended away", state(nil, open("xa"), open("away")), Availability{Word: Away}},
+	{"D.5.6 idle is all idle", state(nil, with(func(t *presence.Service) { t.UserInput = idleUser }), with(func(t *presence.Service) { t.UserInput = &presence.UserInput{} })), Availability{Word: Available}},
+	{"a person only", state(doing("meeting")), Availability{Word: Busy, Reason: "in_meeting"}},
+	{"the latest person counts", &presence.State{Services: []presence.Service{open("")}, Persons: []presence.Person{{Activities: doing("busy")}, {Activities: doing("away"), Timestamp: noon}}}, Availability{Word: Away}},
+}
+
 func TestEffective(t *testing.T) {
-	closed := presence.Service{ID: "c", Basic: presence.Closed}
-	idleUser := &presence.UserInput{Idle: true}
-	with := func(f func(*presence.Service)) presence.Service { t := open(""); f(&t); return t }
-	willing := func(b presence.Basic, until time.Time) presence.Service {
-		return with(func(t *presence.Service) { t.OMA.Willingness = &presence.OnOff{Basic: b, Until: until} })
-	}
-	overriding := func(b presence.Basic, until time.Time, services ...presence.Service) *presence.State {
-		s := state(doing(), services...)
-		s.Persons[0].OMA.OverridingWillingness = &presence.OnOff{Basic: b, Until: until}
-		return s
-	}
-	for _, c := range []struct {
-		name string
-		s    *presence.State
-		want Availability
-	}{
-		{"nothing known", nil, Availability{Word: Unknown}},
-		{"order 1 polite block", &presence.State{}, Availability{Word: Offline}},
-		{"order 2 networks terminated", &presence.State{Devices: []presence.Device{{Networks: []presence.Network{{ID: "IMS", Terminated: true}}}},
-			Persons: []presence.Person{{Activities: doing("busy")}}}, Availability{Word: Offline}},
-		{"order 2 but a tuple is open", &presence.State{Devices: []presence.Device{{Networks: []presence.Network{{ID: "IMS", Terminated: true}}}},
-			Services: []presence.Service{open("")}}, Availability{Word: Available}},
-		{"order 3 barred", state(nil, with(func(t *presence.Service) { t.OMA.BarringState = "active" })), Availability{Word: Offline}},
-		{"order 3 not barred", state(nil, with(func(t *presence.Service) { t.OMA.BarringState = "terminated" })), Availability{Word: Available}},
-		{"order 3 not registered", state(nil, with(func(t *presence.Service) { t.OMA.RegistrationState = "terminated" })), Availability{Word: Offline}},
-		{"order 4 closed", state(nil, closed), Availability{Word: Offline}},
-		{"order 4 closed with an activity", state(doing("vacation"), closed), Availability{Word: Offline, OOF: true}},
-		{"order 5 not willing", state(nil, willing(presence.Closed, time.Time{})), Availability{Word: DND}},
-		{"order 5 not willing, until", state(nil, willing(presence.Closed, noon.Add(1))), Availability{Word: DND, Until: noon.Add(1)}},
-		{"order 5 run out", state(nil, willing(presence.Closed, noon)), Availability{Word: Available}},
-		{"order 5 overriding: willing", overriding(presence.Open, time.Time{}, willing(presence.Closed, time.Time{})), Availability{Word: Available}},
-		{"order 5 overriding: not willing", overriding(presence.Closed, time.Time{}, willing(presence.Open, time.Time{})), Availability{Word: DND}},
-		{"order 5 a person alone, not willing", overriding(presence.Closed, time.Time{}), Availability{Word: DND}},
-		{"order 5 a person alone, willing", overriding(presence.Open, time.Time{}), Availability{Word: Offline}},
-		{"order 6 session participation", state(doing("away"), with(func(t *presence.Service) {
-			t.OMA.SessionParticipation = &presence.OnOff{Basic: presence.Open}
-		})), Availability{Word: Busy, Reason: "in_call"}},
-		{"order 7 idle", &presence.State{Services: []presence.Service{open("")}, Persons: []presence.Person{{UserInput: idleUser}}}, Availability{Word: Away, Idle: true}},
-		{"order 8 open", state(nil, closed, open("")), Availability{Word: Available}},
-		{"order 8 nothing open, a person", &presence.State{Persons: []presence.Person{{Notes: []presence.Note{{Text: "x"}}}}}, Availability{Word: Offline}},
-
-		{"D.2 chat", state(doing("+free-for-chat"), open("")), Availability{Word: Chat}},
-		{"D.2 away, brb", state(doing("away", "+be-right-back"), open("")), Availability{Word: Away}},
-		{"D.2 extended away", state(doing("away", "+extended-away"), open("")), Availability{Word: ExtendedAway}},
-		{"D.2 vacation", state(doing("away", "vacation"), open("")), Availability{Word: ExtendedAway, OOF: true}},
-		{"D.2 dnd", state(doing("busy", "+do-not-disturb"), open("")), Availability{Word: DND}},
-		{"D.2 XMPP dnd is busy", state(nil, open("dnd")), Availability{Word: Busy}},
-		{"D.2 XMPP dnd with the extension", state(doing("busy", "+do-not-disturb"), open("dnd")), Availability{Word: DND}},
-		{"D.2 XMPP xa", state(nil, open("xa")), Availability{Word: ExtendedAway}},
-		{"D.2 unknown", state(doing("unknown")), Availability{Word: Unknown}},
-		{"Boghe: unknown means available", state(doing("unknown"), open("")), Availability{Word: Available}},
-		{"baresip: basic unknown", state(nil, presence.Service{Basic: presence.OddBasic, BasicText: "unknown"}), Availability{Word: Unknown}},
-		{"no basic", state(nil, presence.Service{}), Availability{Word: Unknown}},
-		{"no basic, but show", state(nil, presence.Service{Show: "away"}), Availability{Word: Away}},
-		{"mustUnderstand", state(nil, presence.Service{Basic: presence.Open, NotUnderstood: true}), Availability{Word: Unknown}},
-
-		{"D.3 out of office and here", state(doing("+out-of-office"), open("")), Availability{Word: Available, OOF: true}},
-		{"D.3 out of office, away", state(doing("away", "+out-of-office"), open("")), Availability{Word: Away, OOF: true}},
-		{"D.3 in a call", state(doing("busy", "on-the-phone"), open("")), Availability{Word: Busy, Reason: "in_call"}},
-		{"D.3 conference", state(doing("busy", "+conference-call", "meeting"), open("")), Availability{Word: Busy, Reason: "in_call"}},
-		{"D.3 presenting", state(doing("presentation", "+do-not-disturb"), open("")), Availability{Word: DND, Reason: "presenting"}},
-		{"D.3 focusing", state(doing("working", "+focusing"), open("")), Availability{Word: Busy, Reason: "focusing"}},
-		{"D.3 busy and idle", &presence.State{Services: []presence.Service{open("")}, Persons: []presence.Person{{Activities: doing("busy"), UserInput: idleUser}}}, Availability{Word: Busy, Idle: true}},
-		{"travelling", state(doing("steering", "lunch"), open("")), Availability{Word: Away, Reason: "travelling"}},
-		{"a reason for being away is none for being busy", state(doing("travel", "busy"), open("")), Availability{Word: Busy}},
-		{"invisible leaves no hint", state(doing("+invisible", "vacation", "busy"), open("")), Availability{Word: Offline}},
-		{"activities of others say nothing", state(&presence.Activities{Values: []presence.Value{{Space: "urn:x", Name: "busy"}}}, open("")), Availability{Word: Available}},
-
-		{"D.5.4 a call raises what a client shows", state(doing("on-the-phone"), open("chat")), Availability{Word: Busy, Reason: "in_call"}},
-		{"D.5.4 and with dnd stays dnd", state(doing("+do-not-disturb", "on-the-phone"), open("")), Availability{Word: DND, Reason: "in_call"}},
-		{"D.5.6 dnd first", state(nil, open(""), open("dnd"), open("away")), Availability{Word: Busy}},
-		{"D.5.6 chat before available", state(nil, open("chat"), open("")), Availability{Word: Chat}},
-		{"D.5.6 available before away", state(nil, open("away"), open("")), Availability{Word: Available}},
-		{"D.5.6 away before extended away", state(nil, open("xa"), open("away")), Availability{Word: Away}},
-		{"D.5.6 idle is all idle", state(nil, with(func(t *presence.Service) { t.UserInput = idleUser }), with(func(t *presence.Service) { t.UserInput = &presence.UserInput{} })), Availability{Word: Available}},
-		{"a person only", state(doing("meeting")), Availability{Word: Busy, Reason: "in_meeting"}},
-		{"the latest person counts", &presence.State{Services: []presence.Service{open("")}, Persons: []presence.Person{{Activities: doing("busy")}, {Activities: doing("away"), Timestamp: noon}}}, Availability{Word: Away}},
-	} {
+	for _, c := range effective {
 		t.Run(c.name, func(t *testing.T) {
 			got := Effective(c.s, noon)
 			if got != c.want {

@@ -177,9 +177,11 @@ func TestFromXMPPKeepsTheRestOfThePerson(t *testing.T) {
 func TestFromXMPPIsBounded(t *testing.T) {
 	var s *presence.State
 	for i := range 3 * maxResources {
-		s = FromXMPP(s, Presence{Resource: fmt.Sprint(i)}, noon.Add(time.Duration(i)*time.Second))
+		now := noon.Add(time.Duration(i) * time.Second)
+		s = FromXMPP(s, Presence{Resource: fmt.Sprint(i)}, now)
+		s = FromXMPP(s, Presence{Resource: "talks", Status: text("", fmt.Sprint(i))}, now)
 	}
-	if len(s.Services) != maxResources || s.Services[maxResources-1].ID != tupleID(fmt.Sprint(3*maxResources-1)) {
+	if len(s.Services) != maxResources || s.Services[maxResources-1].ID != tupleID(fmt.Sprint(3*maxResources-1)) || !strings.Contains(ids(s), "ID-talks") {
 		t.Errorf("%d tuples are kept: %s", len(s.Services), ids(s))
 	}
 }

@@ -168,7 +168,15 @@ func TestRFC3922Examples(t *testing.T) {
 	}
 }
 
-func TestMapCommand(t *testing.T) {
+// mapCase is one call of the command; out and err must contain the texts.
+type mapCase struct {
+	name     string
+	args     []string
+	code     int
+	out, err []string
+}
+
+func mapCases(t *testing.T) []mapCase {
 	client := func(name string) string { return filepath.Join(mappingData, "clients", name) }
 	dir := t.TempDir()
 	file := func(name, content string) string {
@@ -181,12 +189,7 @@ func TestMapCommand(t *testing.T) {
 	}
 	negative := file("n.xml", `<presence from='j@im.example/b' id='x'><priority>-1</priority><show>out</show><c xmlns='http://jabber.org/protocol/caps'/></presence>
 <presence from='j@im.example' type='probe'/><presence from='j@im.example/c'><status xml:lang='de'>da</status><idle xmlns='urn:xmpp:idle:1' since='2026-03-01T11:00:00Z'/></presence>`)
-	for _, c := range []struct {
-		name     string
-		args     []string
-		code     int
-		out, err []string
-	}{
+	return []mapCase{
 		{"PIDF to XMPP", []string{client("blink-busy.xml")}, exitOK,
 			[]string{`<presence from="carol@sip.example/SID-40f28fa9">`, "\n  <show>dnd</show>\n", "<status>in a meeting</status>"},
 			[]string{"Lost on the way to xmpp:", "user-input active of the person", "{urn:ag-projects:xml:ns:pidf}extended", "capability audio"}},
@@ -213,7 +216,11 @@ func TestMapCommand(t *testing.T) {
 		{"no stanza", []string{file("o.xml", ``), "--from", "xmpp"}, exitFailed, nil, []string{"no presence stanza"}},
 		{"not a stanza", []string{file("p.xml", `<iq/>`), "--from", "xmpp"}, exitFailed, nil, []string{"stanza 1", "iq"}},
 		{"a bad JID", []string{file("q.xml", `<presence from='a b@h'/>`), "--from", "xmpp"}, exitFailed, nil, []string{"stanza 1", "a b@h"}},
-	} {
+	}
+}
+
+func TestMapCommand(t *testing.T) {
+	for _, c := range mapCases(t) {
 		t.Run(c.name, func(t *testing.T) {
 			code, out, errOut := translate(t, c.args...)
 			if code != c.code {
