@@ -312,26 +312,3 @@ func (d *decoder) timestamp(dst *time.Time) error {
 	}
 	return err
 }
-
-// parseTime reads RFC 3339 and, as some clients write it, with small letters
-// or without an offset.
-func parseTime(b []byte) (time.Time, bool) {
-	b = trim(b)
-	if len(b) > 64 {
-		return time.Time{}, false
-	}
-	t, err := time.Parse(time.RFC3339Nano, string(b))
-	if err != nil {
-		t, err = time.Parse(time.RFC3339Nano, string(bytes.ToUpper(b)))
-	}
-	if err != nil {
-		t, err = time.Parse("2006-01-02T15:04:05.999999999", string(b))
-	}
-	// RFC 3339 §1: years of four digits. An offset of a day or more has no
-	// form to write it in.
-	_, offset := t.Zone()
-	if err != nil || t.Year() < 1 || t.Year() > 9999 || offset <= -24*3600 || offset >= 24*3600 {
-		return time.Time{}, false
-	}
-	return t, true
-}
