@@ -30,6 +30,8 @@ type Config struct {
 	// Outbound is the URI of the next hop to SIP domains whose home is
 	// elsewhere, such as "sip:proxy.example;transport=tcp;lr".
 	Outbound string `yaml:"outbound"`
+	// OutboundAuth answers the Digest challenges of that next hop.
+	OutboundAuth Credentials `yaml:"outbound_auth"`
 	// Auth is Digest authentication for all peers that are not trusted.
 	// Without it they get 403.
 	Auth AuthConfig `yaml:"auth"`
@@ -67,6 +69,16 @@ type AuthConfig struct {
 	// clients (baresip 1.0) take no challenge at all when one of several is
 	// of an algorithm they do not know: for them, MD5 alone.
 	Algorithms []string `yaml:"algorithms"`
+}
+
+// Credentials are a user's name and password; of Password and PasswordFile
+// there is one. The zero value is none.
+type Credentials struct {
+	User     string `yaml:"user"`
+	Password string `yaml:"password"`
+	// PasswordFile holds nothing but the password; white space around it
+	// does not count.
+	PasswordFile string `yaml:"password_file"`
 }
 
 // TLSConfig names the PEM files of the server's certificate.
@@ -139,6 +151,7 @@ func (c Config) Validate() (errs []error) {
 	if strings.ContainsAny(c.Advertise, " /<>\"@;") || strings.Contains(c.Advertise, ":") && !isAddr(c.Advertise) {
 		bad("advertise", "%q is not a host name or address", c.Advertise)
 	}
+	errs = append(errs, c.validateOutboundAuth()...)
 	errs = append(errs, c.Auth.validate()...)
 	return append(errs, c.validateTimes()...)
 }
@@ -211,6 +224,42 @@ func (a AuthConfig) load() (map[string]string, error) {
 		users[name] = secret
 	}
 	return users, sc.Err()
+}
+
+func (c Config) validateOutboundAuth() (errs []error) {
+	a := c.OutboundAuth
+	if a == (Credentials{}) {
+		return nil
+	}
+	if c.Outbound == "" {
+		errs = append(errs, errors.New("outbound_auth: there is no outbound to show it to"))
+	}
+	if a.User == "" {
+		errs = append(errs, errors.New("outbound_auth.user: missing"))
+	}
+	if (a.Password == "") == (a.PasswordFile == "") {
+		errs = append(errs, errors.New("outbound_auth.password: exactly one of password and password_file is needed"))
+	}
+	if _, err := a.load(); err != nil {
+		errs = append(errs, fmt.Errorf("outbound_auth.password_file: %w", err))
+	}
+	return errs
+}
+
+// load returns the password.
+func (c Credentials) load() (string, error) {
+	if c.PasswordFile == "" {
+		return c.Password, nil
+	}
+	b, err := os.ReadFile(c.PasswordFile)
+	if err != nil {
+		return "", fmt.Errorf("reading the password: %w", err)
+	}
+	password := strings.TrimSpace(string(b))
+	if password == "" {
+		return "", fmt.Errorf("%s is empty", c.PasswordFile)
+	}
+	return password, nil
 }
 
 // load makes the TLS configuration, nil when there is none.

@@ -30,6 +30,13 @@ func TestConfigValidate(t *testing.T) {
 		{"tls files", Config{Listen: listen, TLS: TLSConfig{CA: users}}, []string{"tls: no certificate"}},
 		{"trusted", Config{Listen: listen, Trusted: []string{"10.0.0.0/99", ""}}, []string{"trusted[0]: ", "trusted[1]: "}},
 		{"outbound", Config{Listen: listen, Outbound: "proxy.example"}, []string{"outbound: "}},
+		{"outbound_auth", Config{Listen: listen, Outbound: "sip:proxy.example", OutboundAuth: Credentials{User: "a", Password: "b"}}, nil},
+		{"outbound_auth without outbound", Config{Listen: listen, OutboundAuth: Credentials{User: "a", Password: "b"}}, []string{"outbound_auth: "}},
+		{"outbound_auth without user", Config{Listen: listen, Outbound: "sip:proxy.example", OutboundAuth: Credentials{Password: "b"}}, []string{"outbound_auth.user: "}},
+		{"outbound_auth without password", Config{Listen: listen, Outbound: "sip:proxy.example", OutboundAuth: Credentials{User: "a"}}, []string{"outbound_auth.password: "}},
+		{"outbound_auth with two", Config{Listen: listen, Outbound: "sip:proxy.example", OutboundAuth: Credentials{User: "a", Password: "b", PasswordFile: users}}, []string{"outbound_auth.password: "}},
+		{"outbound_auth file", Config{Listen: listen, Outbound: "sip:proxy.example", OutboundAuth: Credentials{User: "a", PasswordFile: "/nowhere"}}, []string{"outbound_auth.password_file: "}},
+		{"outbound_auth empty file", Config{Listen: listen, Outbound: "sip:proxy.example", OutboundAuth: Credentials{User: "a", PasswordFile: os.DevNull}}, []string{"outbound_auth.password_file: "}},
 		{"advertise", Config{Listen: listen, Advertise: "host:5060"}, []string{"advertise: "}},
 		{"auth without realm", Config{Listen: listen, Auth: AuthConfig{Users: map[string]string{"a": "b"}}}, []string{"auth.realm: "}},
 		{"auth without users", Config{Listen: listen, Auth: AuthConfig{Realm: "a"}}, []string{"auth.users: "}},
@@ -50,6 +57,18 @@ func TestConfigValidate(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestOutboundAuthFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "password")
+	err := os.WriteFile(file, []byte(" a b\n"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, err := Credentials{User: "u", PasswordFile: file}.load()
+	if err != nil || password != "a b" {
+		t.Errorf("%q, %v", password, err)
 	}
 }
 

@@ -75,6 +75,10 @@ func New(cfg Config, hub *bridge.Hub, log *slog.Logger, reg prometheus.Registere
 			return secret, ok
 		}, cfg.Auth.Algorithms...)
 	}
+	password, err := cfg.OutboundAuth.load()
+	if err != nil {
+		return nil, fmt.Errorf("loading outbound_auth: %w", err)
+	}
 	certs, err := cfg.TLS.load()
 	if err != nil {
 		return nil, fmt.Errorf("loading the TLS files: %w", err)
@@ -88,7 +92,7 @@ func New(cfg Config, hub *bridge.Hub, log *slog.Logger, reg prometheus.Registere
 	}
 	p.metrics = newMetrics(reg)
 	p.dialogs.metrics = p.metrics
-	p.subscriber = newSubscriber(p)
+	p.subscriber = newSubscriber(p, cfg.OutboundAuth.User, password)
 	return p, nil
 }
 

@@ -48,9 +48,9 @@ type subscriber struct {
 	waiting []*ticket
 }
 
-func newSubscriber(p *Port) *subscriber {
+func newSubscriber(p *Port, user, password string) *subscriber {
 	return &subscriber{
-		port: p, wake: make(chan struct{}, 1), end: func() {},
+		port: p, user: user, password: password, wake: make(chan struct{}, 1), end: func() {},
 		legs: map[bridge.Leg]*follow{}, fetches: map[bridge.Leg]*follow{}, tags: map[string]*follow{},
 	}
 }

@@ -197,8 +197,9 @@ func TestX2S_B10_RouteSet(t *testing.T) {
 }
 
 func TestSUB_43_Credentials(t *testing.T) {
-	far(t, func(t *testing.T, e *elsewhere) {
-		e.port.subscriber.user, e.port.subscriber.password = "gateway", "secret"
+	synctest.Test(t, func(t *testing.T) {
+		e := newElsewhere(t, known)
+		defer e.stop()
 		e.watch(theLeg, bridge.Forever)
 		const challenge = `Proxy-Authenticate: Digest realm="r", nonce="n", algorithm=MD5, qop="auth"`
 		m := e.asked(time.Second, "407 Proxy Authentication Required", challenge)

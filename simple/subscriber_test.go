@@ -51,6 +51,12 @@ func far(t *testing.T, f func(t *testing.T, e *elsewhere)) {
 	})
 }
 
+// known is a setup in which the outbound proxy knows the server.
+var known = setup{config: func(c *Config) {
+	c.Outbound = "sip:" + proxyAddr + ";lr"
+	c.OutboundAuth = Credentials{User: "gateway", Password: "secret"}
+}}
+
 func (e *elsewhere) watch(leg bridge.Leg, expires time.Duration) {
 	e.t.Helper()
 	_, err := e.hub.Watch(e.t.Context(), bridge.WatchRequest{
