@@ -47,8 +47,10 @@ func (h *Hub) Watch(ctx context.Context, w WatchRequest) (Verdict, error) {
 		l.dropIfIdle(sh)
 	})
 	werr := h.finish(sh, fx)
-	h.log.Debug("watch", "port", w.Port, "watcher", w.Leg.Watcher, "presentity", w.Leg.Presentity,
-		"change", w.Change, "expires", w.Expires, "state", v.State, "reason", v.Reason)
+	// The watcher is left to his port's line of the same change: it knows
+	// whether he may stand in a log (RFC 3325 §9.3).
+	h.log.Debug("watch", "port", w.Port, "presentity", w.Leg.Presentity, "change", w.Change,
+		"expires", w.Expires, "state", v.State, "reason", v.Reason)
 	switch {
 	case err != nil:
 		return v, err

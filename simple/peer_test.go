@@ -54,12 +54,17 @@ func newWorld(t *testing.T, s setup) *world {
 	if s.net == nil {
 		s.net = bridgetest.NewNetwork()
 	}
+	if s.log == nil {
+		s.log = t.Output()
+	}
+	log := slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	hub, err := bridge.New(bridge.Config{
 		Directory: bridge.NewDirectory([]bridge.Domain{
 			{Name: "sip.example", Scheme: presence.SIP, Here: true, Users: s.users, Default: s.defRule},
 			{Name: "im.example", Scheme: presence.XMPP, Port: "xmpp"},
 			{Name: "far.example", Scheme: presence.SIP, Port: "sip"},
 		}),
+		Log:   log,
 		Store: s.store,
 		Codec: codec,
 	})
@@ -70,10 +75,7 @@ func newWorld(t *testing.T, s setup) *world {
 	if s.config != nil {
 		s.config(&cfg)
 	}
-	if s.log == nil {
-		s.log = t.Output()
-	}
-	p, err := New(cfg, hub, slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})), nil)
+	p, err := New(cfg, hub, log, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
