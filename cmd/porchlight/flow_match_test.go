@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"regexp"
+	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -267,7 +270,7 @@ func lineRegexp(want string, vars map[string]string) (re *regexp.Regexp, names [
 			return regexp.QuoteMeta(v)
 		}
 		names = append(names, name)
-		return `([^"<>;\s]+)`
+		return `([^"<>\s]+?)`
 	})
 	return regexp.MustCompile("^" + text + "$"), names
 }
@@ -287,7 +290,39 @@ func merge(want []string, got flowText, vars map[string]string) string {
 		}
 		out = append(out, line)
 	}
-	return strings.Join(out, "\n")
+	return short(strings.Join(out, "\n"))
+}
+
+// short writes JSON in as few lines as are easy to read.
+func short(text string) string {
+	var v any
+	err := json.Unmarshal([]byte(text), &v)
+	if err != nil {
+		return text // not JSON
+	}
+	return shortJSON(v, "")
+}
+
+func shortJSON(v any, indent string) string {
+	one := strings.Join(strings.Fields(strings.Join(indentJSON(v), " ")), " ")
+	if len(indent)+len(one) <= 100 {
+		return one
+	}
+	in := indent + "  "
+	var parts []string
+	switch v := v.(type) {
+	case map[string]any:
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			parts = append(parts, in+strconv.Quote(k)+": "+shortJSON(v[k], in))
+		}
+		return "{\n" + strings.Join(parts, ",\n") + "\n" + indent + "}"
+	case []any:
+		for _, e := range v {
+			parts = append(parts, in+shortJSON(e, in))
+		}
+		return "[\n" + strings.Join(parts, ",\n") + "\n" + indent + "]"
+	}
+	return one
 }
 
 var plainPlaceholder = regexp.MustCompile(`\{[a-z][a-z0-9-]*\}`)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -122,6 +123,7 @@ type flowRun struct {
 	w       *flowWorld
 	vars    map[string]string // what {name} stands for
 	arrived []flowArrival     // and was not looked at yet
+	free    bool              // what arrives next may do so in any order
 	done    []flowStep        // as -update writes them
 }
 
@@ -147,6 +149,7 @@ func (r *flowRun) tell(steps []flowStep) {
 			r.expect(&steps[i])
 		}
 		r.nothingElse(s.name)
+		r.free = s.who == "order" && s.what == "any"
 		steps = steps[n:]
 	}
 }
@@ -165,8 +168,11 @@ func (r *flowRun) carryOut(s *flowStep) {
 	switch {
 	case s.who == "log":
 		err = w.log.expect(s.text, r.vars)
+	case s.who == "order":
 	case s.who == "wait":
 		err = w.wait(s.what)
+	case s.who == "until":
+		err = r.until(s.what)
 	case s.who == "gateway" || s.who == "jabber" || s.ext == "":
 		err = w.order(s.who, s.what)
 	default:
@@ -181,31 +187,48 @@ func (r *flowRun) carryOut(s *flowStep) {
 	}
 }
 
-// expect compares the oldest arrival for s.who with s.
+// expect compares s with the oldest arrival for s.who; in any order, with one
+// that is like it.
 func (r *flowRun) expect(s *flowStep) {
 	r.w.t.Helper()
-	for i, a := range r.arrived {
+	at := -1
+	for i := range r.arrived {
+		a := &r.arrived[i]
 		if a.who != s.who || a.ext != s.ext {
 			continue
 		}
-		r.arrived = append(r.arrived[:i:i], r.arrived[i+1:]...)
-		want, got, err := compared(s, &a)
-		if err != nil {
-			r.w.fail("%s: %v", s.name, err)
+		if at < 0 {
+			at = i
 		}
-		if *updateFlows {
-			s.what, s.text = a.what, merge(want, got, r.vars)
-			r.done = append(r.done, *s)
-			return
+		if want, got, err := compared(s, a); r.free && err == nil && match(want, got.raw, maps.Clone(r.vars)) == "" {
+			at = i
+			break
 		}
-		diff := match(want, got.raw, r.vars)
-		if diff != "" {
-			r.w.fail("%s: %s\n--- want\n%s\n--- got\n%s", s.name, diff, strings.Join(want, "\n"), strings.Join(got.raw, "\n"))
-		}
+	}
+	if at >= 0 {
+		a := r.arrived[at]
+		r.arrived = slices.Delete(r.arrived, at, at+1)
+		r.compare(s, &a)
+	} else if !*updateFlows {
+		r.w.fail("%s: nothing arrived%s", s.name, others(r.arrived))
+	}
+}
+
+// compare demands that a is as s says.
+func (r *flowRun) compare(s *flowStep, a *flowArrival) {
+	r.w.t.Helper()
+	want, got, err := compared(s, a)
+	if err != nil {
+		r.w.fail("%s: %v", s.name, err)
+	}
+	if *updateFlows {
+		s.what, s.text = a.what, merge(want, got, r.vars)
+		r.done = append(r.done, *s)
 		return
 	}
-	if !*updateFlows {
-		r.w.fail("%s: nothing arrived%s", s.name, others(r.arrived))
+	diff := match(want, got.raw, r.vars)
+	if diff != "" {
+		r.w.fail("%s: %s\n--- want\n%s\n--- got\n%s", s.name, diff, strings.Join(want, "\n"), strings.Join(got.raw, "\n"))
 	}
 }
 
@@ -271,6 +294,18 @@ func writeFlow(t *testing.T, file string, a *txtar.Archive, steps []flowStep) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// until lets fake time pass, by the second, until something arrives for who.
+func (r *flowRun) until(who string) error {
+	for range 2 * 3600 {
+		time.Sleep(time.Second)
+		r.settle()
+		if slices.ContainsFunc(r.arrived, func(a flowArrival) bool { return a.who == who }) {
+			return nil
+		}
+	}
+	return fmt.Errorf("nothing arrives for %s within two hours", who)
 }
 
 // wait lets fake time pass, "5s".
