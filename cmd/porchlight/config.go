@@ -212,7 +212,7 @@ func (c *config) directory() (*bridge.Directory, error) {
 			return nil, fmt.Errorf("domain %s: %w", d.Name, err)
 		}
 		here := d.Home != "remote"
-		dom := bridge.Domain{Name: d.Name, Scheme: presence.SIP, Here: here, Users: users, Default: defaults[d.Default]}
+		dom := bridge.Domain{Name: domainName(d.Name), Scheme: presence.SIP, Here: here, Users: users, Default: defaults[d.Default]}
 		if !here {
 			dom.Port = "sip"
 		}
@@ -220,10 +220,20 @@ func (c *config) directory() (*bridge.Directory, error) {
 	}
 	if c.XMPP != nil {
 		for _, name := range c.XMPP.Domains {
-			ds = append(ds, bridge.Domain{Name: name, Scheme: presence.XMPP, Port: "xmpp"})
+			ds = append(ds, bridge.Domain{Name: domainName(name), Scheme: presence.XMPP, Port: "xmpp"})
 		}
 	}
 	return bridge.NewDirectory(ds), nil
+}
+
+// domainName writes a domain as addresses have it: lower case, and in letters
+// where the configuration has xn--.
+func domainName(name string) string {
+	i, err := mapping.ParseJID(name)
+	if err != nil {
+		return strings.ToLower(name)
+	}
+	return i.Host
 }
 
 // logger returns the logger that the configuration asks for.

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	yaml "go.yaml.in/yaml/v4"
+
+	"github.com/porchlight-im/porchlight/mapping"
 )
 
 func TestExampleConfigIsFine(t *testing.T) {
@@ -171,5 +173,23 @@ func TestCommandLine(t *testing.T) {
 				t.Errorf("does not say %q:\n%s", c.says, all)
 			}
 		})
+	}
+}
+
+// A domain is found however it is spelled.
+func TestDomainSpelling(t *testing.T) {
+	c, err := parseConfig("x", []byte("domains: [{name: XN--BCHER-KVA.example}, {name: Sip.Example}]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := c.directory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, uri := range []string{"sip:a@bücher.example", "sip:a@xn--bcher-kva.example", "sip:a@SIP.example"} {
+		i, err := mapping.ParseSIP(uri, "")
+		if err != nil || d.Home(i.Addr) == nil {
+			t.Errorf("%s (%v) has no home: %v", uri, i.Addr, err)
+		}
 	}
 }
