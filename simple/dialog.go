@@ -148,10 +148,18 @@ func flowOf(r *transport.Request, target *sip.Uri) *transport.Flow {
 	return &f
 }
 
+// maxPerWatcher is how many subscriptions one watcher may have here, pending
+// ones and fetches included (SEC-04): more than any contact list, and less
+// than what one identity could do harm with.
+const maxPerWatcher = 10_000
+
 // dialogs is the table of subscriptions by id.
 type dialogs struct {
 	m sync.Map // string → *dialog
 	*metrics
+
+	mu      sync.Mutex
+	byOwner map[presence.Addr]int // how many
 }
 
 func (t *dialogs) get(id string) *dialog {
@@ -162,13 +170,33 @@ func (t *dialogs) get(id string) *dialog {
 	return v.(*dialog)
 }
 
+// room reports whether owner may have one more.
+func (t *dialogs) room(owner presence.Addr) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.byOwner[owner] < maxPerWatcher
+}
+
 func (t *dialogs) put(d *dialog) {
 	t.m.Store(d.id, d)
 	t.current.Inc()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.byOwner == nil {
+		t.byOwner = map[presence.Addr]int{}
+	}
+	t.byOwner[d.owner]++
 }
 
 func (t *dialogs) remove(d *dialog) {
-	if t.m.CompareAndDelete(d.id, d) {
-		t.current.Dec()
+	if !t.m.CompareAndDelete(d.id, d) {
+		return
+	}
+	t.current.Dec()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.byOwner[d.owner]--
+	if t.byOwner[d.owner] == 0 {
+		delete(t.byOwner, d.owner)
 	}
 }

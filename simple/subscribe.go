@@ -117,6 +117,9 @@ func (p *Port) establish(ctx context.Context, r *transport.Request) (transport.R
 			return rep, after
 		}
 	}
+	if !p.dialogs.room(id.main()) {
+		return subscribeRefusal(&bridge.Error{Kind: bridge.Busy, Detail: "too many subscriptions", RetryAfter: time.Minute}), nothing
+	}
 	d := p.newDialog(r, a, id, leg)
 	p.dialogs.put(d)
 	verdict, err := p.watch(ctx, d, a.expires, d.record())
