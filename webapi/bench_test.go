@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -16,11 +17,14 @@ import (
 	"github.com/porchlight-im/porchlight/mapping/presence"
 )
 
-// real makes a world on real sockets of the loopback interface.
-func real(b *testing.B) *world {
+// real makes a world on real sockets of the loopback interface, with n tokens
+// "0" and so on.
+func real(b *testing.B, n int) *world {
 	return newWorld(b, func(c *Config) {
 		c.Open, c.Listen = net.Listen, "127.0.0.1:0"
-		c.Limits = Limits{PerToken: 1 << 20, FramesPerMinute: 1 << 20}
+		for i := range n {
+			c.Tokens[strconv.Itoa(i)] = Account{Address: fmt.Sprintf("sip:w%d@open.example", i)}
+		}
 	})
 }
 
@@ -28,9 +32,8 @@ func real(b *testing.B) *world {
 func watchers(b *testing.B, w *world, n int, got func([]byte)) {
 	b.Helper()
 	d := websocket.Dialer{ReadBufferSize: 256, WriteBufferPool: &sync.Pool{}}
-	head := http.Header{"Authorization": {"Bearer tj"}}
-	for range n {
-		ws, _, err := d.Dial("ws://"+w.port.Addr()+"/v1/feed", head)
+	for i := range n {
+		ws, _, err := d.Dial("ws://"+w.port.Addr()+"/v1/feed", http.Header{"Authorization": {"Bearer " + strconv.Itoa(i)}})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -40,11 +43,13 @@ func watchers(b *testing.B, w *world, n int, got func([]byte)) {
 			b.Fatal(err)
 		}
 		for range 4 { // hello, authenticated, subscribed, presence
+			_ = ws.SetReadDeadline(time.Now().Add(10 * time.Second))
 			_, _, err = ws.ReadMessage()
 			if err != nil {
 				b.Fatal(err)
 			}
 		}
+		_ = ws.SetReadDeadline(time.Time{})
 		if got == nil {
 			continue
 		}
@@ -64,7 +69,7 @@ func watchers(b *testing.B, w *world, n int, got func([]byte)) {
 // read it. Clients and server share the process.
 func BenchmarkBroadcast(b *testing.B) {
 	const n = 1000
-	w := real(b)
+	w := real(b, n)
 	var wg sync.WaitGroup
 	watchers(b, w, n, func([]byte) { wg.Done() })
 	etag := ""
@@ -90,7 +95,7 @@ func BenchmarkBroadcast(b *testing.B) {
 func BenchmarkIdle(b *testing.B) {
 	const n = 2000
 	for b.Loop() {
-		w := real(b)
+		w := real(b, n)
 		before := memory()
 		watchers(b, w, n, nil)
 		b.ReportMetric(float64(memory()-before)/n, "B/feed")
