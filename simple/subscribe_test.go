@@ -68,6 +68,7 @@ func TestSUBSCRIBE(t *testing.T) {
 }
 
 // TestSUB_08_NotifyAfterEvery2xx follows one subscription through its life.
+// Row B6: our presence server sends the first NOTIFY at once.
 func TestSUB_08_NotifyAfterEvery2xx(t *testing.T) {
 	in(t, allowed, func(t *testing.T, w *world) {
 		alice, bob := w.peer(aliceURI), w.peer("sip:bob@sip.example")
@@ -100,6 +101,28 @@ func TestSUB_08_NotifyAfterEvery2xx(t *testing.T) {
 		bob.response().want(t, "SIP/2.0 481 Subscription Does Not Exist")
 		alice.publish("", doc("open", "more"))
 		bob.silent(2 * time.Hour)
+	})
+}
+
+// TestSUB_37_WhereTheHeadersStand: Event stands in no response, and
+// Subscription-State in NOTIFYs alone.
+func TestSUB_37_WhereTheHeadersStand(t *testing.T) {
+	in(t, allowed, func(t *testing.T, w *world) {
+		bob := w.peer("sip:bob@sip.example")
+		res, n := bob.subscribe(aliceURI, "Expires: 600")
+		pub := bob.publish("", doc("open", "here"))
+		bob.request("OPTIONS "+aliceURI, "", "")
+		options := bob.response()
+		bob.request("SUBSCRIBE "+aliceURI, "Event: other", "")
+		refused := bob.response()
+		for _, m := range []message{res, pub, options, refused} {
+			if m.get("Event") != "" || m.get("Subscription-State") != "" {
+				t.Errorf("in a response:\n%s", m.text)
+			}
+		}
+		if n.get("Event") == "" || n.get("Subscription-State") == "" {
+			t.Errorf("missing in the NOTIFY:\n%s", n.text)
+		}
 	})
 }
 

@@ -230,7 +230,7 @@ var nextHops = []struct {
 	{"", nil},
 }
 
-// RFC 3263 and defect T19.
+// RFC 3263, row A1, and defect T19.
 func TestLocatingTheNextHop(t *testing.T) {
 	for _, c := range nextHops {
 		t.Run(c.next, func(t *testing.T) {
