@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -339,6 +340,7 @@ func TestFeed_PanicIsContained(t *testing.T) {
 		c.expectClose(ourFault)
 		other.send(`{"op":"ping"}`)
 		other.expect(wire.OpPong)
+		synctest.Wait() // the feed's subscriptions end after its socket
 		if v, _ := w.hub.Standing(bridge.Leg{Watcher: addr(juli), Presentity: addr(alice)}); v.State != bridge.NoState {
 			t.Errorf("it still watches: %v", v.State)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"strconv"
 	"sync"
 	"time"
@@ -191,6 +192,9 @@ func (c *conn) writeItem(it *bridge.Item) error {
 	frame := appendPresence(buf.AvailableBuffer(), it)
 	err := c.write(frame)
 	_, _ = buf.Write(frame) // keeps what it has grown to
+	if c.log.Enabled(context.Background(), slog.LevelDebug) {
+		c.log.Debug("frame", "watcher", it.Leg.Watcher, "presentity", it.Leg.Presentity, "change", it.Change, "err", err)
+	}
 	return err
 }
 
