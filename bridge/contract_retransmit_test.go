@@ -2,10 +2,56 @@ package bridge_test
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/porchlight-im/porchlight/bridge"
 	"github.com/porchlight-im/porchlight/bridge/policy"
+	"github.com/porchlight-im/porchlight/bridge/store"
 )
+
+// A removal whose answer is lost with the process is answered the same by the
+// next one, for as long as it can come again, and then nothing of it is left.
+func TestContract_PUB_13_RemovalAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := store.NewMemory()
+		s := newStage(t, policy.Allow, st)
+		removal := bridge.Publication{Presentity: alice, IfMatch: s.publish("", time.Hour, open("a")), Request: "r1"}
+		first, err := s.hub.Publish(t.Context(), removal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s2, st2 := killed(t, policy.Allow, st)
+		for range 2 {
+			again, err := s2.hub.Publish(t.Context(), removal)
+			if err != nil || again != first {
+				t.Errorf("%+v, %v, want %+v", again, err, first)
+			}
+		}
+		other := removal
+		other.Request = "r2"
+		_, err = s2.hub.Publish(t.Context(), other)
+		kind(t, err, bridge.Stale)
+		late := st2.Copy() // of a process that is down for longer
+		time.Sleep(33 * time.Second)
+		for _, x := range []*store.Memory{st, st2} {
+			x.Copy().Load(t.Context(), func(r store.Record) error {
+				t.Errorf("left: %q", r.Key)
+				return nil
+			})
+		}
+		s3 := newStage(t, policy.Allow, late)
+		for _, x := range []*stage{s2, s3} {
+			_, err = x.hub.Publish(t.Context(), removal)
+			kind(t, err, bridge.Stale)
+			if n := x.hub.Stats().Presentities; n != 0 {
+				t.Errorf("%d presentities left", n)
+			}
+			x.close()
+		}
+		s.close()
+	})
+}
 
 func TestContract_PUB_05_Known(t *testing.T) {
 	play(t, policy.Allow, func(t *testing.T, s *stage) {

@@ -80,6 +80,7 @@ type presentity struct {
 	here    bool // homed
 	deflt   policy.SubHandling
 	pubs    []*publication
+	removed map[string]string // entity-tag by request, of an earlier process
 	answers map[presence.Addr]policy.SubHandling
 	legs    map[presence.Addr]*legEntry // by watcher
 
@@ -186,7 +187,7 @@ func firstVersion() uint64 { return uint64(time.Now().UnixMilli()) }
 
 // drop forgets pr when nothing is left of it.
 func (sh *shard) drop(pr *presentity) {
-	if len(pr.pubs) == 0 && len(pr.legs) == 0 && len(pr.answers) == 0 {
+	if len(pr.pubs)+len(pr.removed)+len(pr.legs)+len(pr.answers) == 0 {
 		sh.cancel(pr.again)
 		delete(sh.presentities, pr.addr)
 	}

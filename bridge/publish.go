@@ -81,6 +81,9 @@ func (h *Hub) apply(sh *shard, pr *presentity, p Publication, raw []byte, fx *ef
 	if pub != nil {
 		return Receipt{pub.etag, time.Until(pub.expires)}, nil, nil
 	}
+	if etag, ok := pr.removed[p.Request]; ok {
+		return Receipt{ETag: etag}, nil, nil
+	}
 	if p.IfMatch != "" {
 		pub = pr.byTag(p.IfMatch)
 		// RFC 3903 §6 step 3: unknown entity-tag → 412.
@@ -94,8 +97,12 @@ func (h *Hub) apply(sh *shard, pr *presentity, p Publication, raw []byte, fx *ef
 		// leaves nothing.
 		if pub != nil {
 			h.remove(sh, pub, fx)
+			forget := h.remember(sh, pub, p.Request, r.ETag, fx)
 			h.recompose(sh, pr, p.Change, fx)
-			undo = func(fx *effects) { h.revive(sh, pub, p.Change, fx) }
+			undo = func(fx *effects) {
+				forget(fx)
+				h.revive(sh, pub, p.Change, fx)
+			}
 		}
 		return r, undo, nil
 	}

@@ -15,6 +15,7 @@ import (
 // of the key, each behind a zero byte.
 const (
 	kindPublication = 'p' // presentity, publication id
+	kindRemoval     = 'r' // presentity, publication id
 	kindAnswer      = 'a' // presentity, watcher
 	kindSub         = 's' // presentity, watcher, port, id
 	kindLeg         = 'l' // presentity, watcher

@@ -87,7 +87,7 @@ func (h *Hub) loadRecord(r store.Record) (kept bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	want, ok := map[byte][2]int{kindPublication: {1, 2}, kindAnswer: {2, 2}, kindSub: {2, 4}, kindLeg: {2, 2}}[kind]
+	want, ok := map[byte][2]int{kindPublication: {1, 2}, kindRemoval: {1, 2}, kindAnswer: {2, 2}, kindSub: {2, 4}, kindLeg: {2, 2}}[kind]
 	if !ok || len(parts) != want[1] {
 		return false, fmt.Errorf("a key of kind %q with %d parts", kind, len(parts))
 	}
@@ -107,6 +107,8 @@ func (h *Hub) loadRecord(r store.Record) (kept bool, err error) {
 	switch kind {
 	case kindPublication:
 		return h.loadPublication(sh, pr, parts[1], f)
+	case kindRemoval:
+		return h.loadRemoval(sh, pr, r.Key, f)
 	case kindAnswer:
 		return pr.loadAnswer(as[1], f)
 	case kindSub:

@@ -54,6 +54,19 @@ func TestPUB_15_SameReceiptAfterRestart(t *testing.T) {
 	})
 }
 
+func TestPUB_13_RemovalAgain(t *testing.T) {
+	again(t, func(t *testing.T, alice, bob *peer, next func()) {
+		tag := alice.publish("", doc("open", "here")).get("SIP-ETag")
+		text := alice.request("PUBLISH "+aliceURI, "Event: presence\nExpires: 0\nSIP-If-Match: "+tag, "")
+		alice.response().want(t, "SIP/2.0 200 OK", "Expires: 0")
+		next()
+		alice.raw(text)
+		alice.response().want(t, "SIP/2.0 200 OK", "Expires: 0", "SIP-ETag: *")
+		alice.request("PUBLISH "+aliceURI, "Event: presence\nSIP-If-Match: "+tag, "")
+		alice.response().want(t, "SIP/2.0 412 Conditional Request Failed")
+	})
+}
+
 func TestSUB_45_InitialAgain(t *testing.T) {
 	again(t, func(t *testing.T, alice, bob *peer, next func()) {
 		alice.publish("", doc("open", "here"))
