@@ -15,35 +15,43 @@ import (
 	"github.com/porchlight-im/porchlight/mapping/presence"
 )
 
-// TestSUB_08_ResponseFirst: under load, on real UDP, the NOTIFY never comes
-// before the response to its SUBSCRIBE. RFC 6665 §4.1.2.4 allows it, but not
-// every client expects it.
-func TestSUB_08_ResponseFirst(t *testing.T) {
-	const total, window = 2000, 100
+// onLoopback serves sip.example on a real socket and returns one to it.
+func onLoopback(t *testing.T) net.Conn {
+	t.Helper()
 	hub, err := bridge.New(bridge.Config{Codec: codec, Directory: bridge.NewDirectory([]bridge.Domain{
 		{Name: "sip.example", Scheme: presence.SIP, Here: true, Default: policy.Allow},
 	})})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer hub.Close()
 	p, err := New(Config{Listen: []string{"udp://127.0.0.1:0"}, Trusted: []string{"127.0.0.1"}}, hub, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	hub.Register(p)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = p.Run(ctx) })
-	defer wg.Wait()
-	defer cancel()
+	t.Cleanup(func() {
+		cancel()
+		wg.Wait()
+		hub.Close()
+	})
 	conn, err := net.Dial("udp", strings.TrimPrefix(p.Addrs()[0], "udp://"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
 	conn.(*net.UDPConn).SetReadBuffer(8 << 20)
+	return conn
+}
 
+// TestSUB_08_ResponseFirst: under load, on real UDP, the NOTIFY never comes
+// before the response to its SUBSCRIBE. RFC 6665 §4.1.2.4 allows it, but not
+// every client expects it.
+func TestSUB_08_ResponseFirst(t *testing.T) {
+	const total, window = 2000, 100
+	conn := onLoopback(t)
 	sent := 0
 	send := func() {
 		fmt.Fprintf(conn, "SUBSCRIBE sip:alice@sip.example SIP/2.0\r\nVia: SIP/2.0/UDP %[2]s;branch=z9hG4bK%[1]d;rport\r\n"+

@@ -110,7 +110,7 @@ func TestSUB_37_WhereTheHeadersStand(t *testing.T) {
 	in(t, allowed, func(t *testing.T, w *world) {
 		bob := w.peer("sip:bob@sip.example")
 		res, n := bob.subscribe(aliceURI, "Expires: 600")
-		pub := bob.publish("", doc("open", "here"))
+		pub := bob.publish("", docOf(bob.aor, "t1", "open", "here"))
 		bob.request("OPTIONS "+aliceURI, "", "")
 		options := bob.response()
 		bob.request("SUBSCRIBE "+aliceURI, "Event: other", "")
