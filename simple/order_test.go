@@ -28,9 +28,12 @@ type writeOrder struct {
 }
 
 func (o *writeOrder) ListenPacket(network, address string) (net.PacketConn, error) {
-	var err error
-	o.PacketConn, err = net.ListenPacket(network, address)
-	return o, err
+	c, err := net.ListenPacket(network, address)
+	if err != nil {
+		return nil, err
+	}
+	o.PacketConn = c
+	return o, c.(*net.UDPConn).SetReadBuffer(4 << 20)
 }
 
 func (o *writeOrder) WriteTo(b []byte, to net.Addr) (int, error) {
@@ -82,7 +85,7 @@ func onLoopback(t *testing.T, n transport.Network) net.Conn {
 // before the response to its SUBSCRIBE. RFC 6665 §4.1.2.4 allows it, but not
 // every client expects it.
 func TestSUB_08_ResponseFirst(t *testing.T) {
-	const total, window = 2000, 100
+	const total, window = 2000, 40
 	order := &writeOrder{answered: map[string]bool{}}
 	conn := onLoopback(t, order)
 	sent := 0
