@@ -43,14 +43,6 @@ func (id identity) is(a presence.Addr) bool {
 // logs (RFC 3323 §4.1.1.3).
 var anonymous = presence.Addr{Scheme: presence.SIP, User: "anonymous", Host: "anonymous.invalid"}
 
-// logged is the watcher as logs may name him.
-func (id identity) logged() presence.Addr {
-	if id.private {
-		return anonymous
-	}
-	return id.main()
-}
-
 // trust says whose P-Asserted-Identity counts.
 type trust struct {
 	nets  []netip.Prefix

@@ -15,10 +15,7 @@ const (
 	subscribeRemo  = "<presence type='subscribe' from='romeo@im.example' to='remo@far.example'/>"
 )
 
-var (
-	romeoAlice = bridge.Leg{Watcher: romeo, Presentity: alice}
-	romeoRemo  = bridge.Leg{Watcher: romeo, Presentity: remo}
-)
+var romeoRemo = bridge.Leg{Watcher: romeo, Presentity: remo}
 
 // befriended is a world in which alice has approved romeo and shows one tuple.
 func befriended(t *testing.T, f func(w *world, tag string)) {

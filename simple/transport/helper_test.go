@@ -169,17 +169,6 @@ func hasLines(t testing.TB, s string, want ...string) {
 	}
 }
 
-// dial connects by TCP on the real or the test network.
-func dial(t testing.TB, to string) net.Conn {
-	t.Helper()
-	c, err := net.Dial("tcp", to)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
 // ask writes raw and returns the next thing that comes.
 func ask(t testing.TB, c net.Conn, raw string) string {
 	t.Helper()
