@@ -25,32 +25,5 @@
 // [Scanner.Span] tells where a token stands, for callers that edit the bytes
 // of a document and leave the rest as it is.
 //
-// [Framer] cuts a byte stream, such as XMPP's (RFC 6120 §4), into its header
-// and the complete elements of its first level, in whatever portions the bytes
-// come. Each element is then read with a Scanner to which the header's
-// namespaces are known:
-//
-//	var f xmltext.Framer
-//	for {
-//		piece, begin, end, err := f.Next(buf)
-//		…
-//		switch piece {
-//		case xmltext.More:
-//			buf = buf[end:] // white space, if anything
-//			// read more bytes behind buf, and go on
-//		case xmltext.Header:
-//			s.Reset(buf[begin:end])
-//			_, err = s.Next()
-//			scope = s.Bindings()
-//		case xmltext.Element:
-//			s.ResetIn(buf[begin:end], scope)
-//			…
-//		case xmltext.TooLarge: // an element was passed over
-//		case xmltext.Footer:
-//			return nil
-//		}
-//		buf = buf[end:]
-//	}
-//
 // [AppendText] and [AppendAttr] write.
 package xmltext

@@ -248,21 +248,6 @@ func FuzzAppend(f *testing.F) {
 	})
 }
 
-// A framer finds the same pieces however the bytes come, and never panics.
-func FuzzFramer(f *testing.F) {
-	f.Add([]byte(`<?xml version='1.0'?><s a=">"><b><![CDATA[>]]></b> <c/></s>`), 3)
-	f.Fuzz(func(t *testing.T, stream []byte, n int) {
-		if n < 1 {
-			return
-		}
-		want, wantErr := cut(string(stream), 50, len(stream)+1)
-		got, err := cut(string(stream), 50, n)
-		if (err == nil) != (wantErr == nil) || strings.Join(got, "\n") != strings.Join(want, "\n") {
-			t.Fatalf("%d at a time: %q %v\nat once: %q %v", n, got, err, want, wantErr)
-		}
-	})
-}
-
 func BenchmarkScan(b *testing.B) {
 	doc, err := os.ReadFile("../../testdata/pidf/rpid/rfc4480-4-full.xml")
 	if err != nil {
@@ -278,23 +263,6 @@ func BenchmarkScan(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-		}
-	}
-}
-
-func BenchmarkFramer(b *testing.B) {
-	stanza := []byte(`<presence from="juliet@example.com/balcony" to="romeo@example.net"><show>away</show><status>be right back</status></presence>`)
-	var f Framer
-	_, _, _, err := f.Next([]byte("<s>"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.SetBytes(int64(len(stanza)))
-	b.ReportAllocs()
-	for b.Loop() {
-		p, _, _, err := f.Next(stanza)
-		if p != Element || err != nil {
-			b.Fatal(p, err)
 		}
 	}
 }
