@@ -98,20 +98,6 @@ type faultError fault
 
 func (f faultError) Error() string { return strconv.Itoa(f.code) + " " + f.reason }
 
-// ParseResponse makes a response from the bytes of one message, as Send's
-// done gets it; it is for tests and tools.
-func ParseResponse(raw []byte) (*sip.Response, error) {
-	head, body := cutHead(raw)
-	m, err := parseMessage(head, body)
-	if err != nil {
-		return nil, err
-	}
-	if m.res == nil {
-		return nil, errNotSIP
-	}
-	return m.res, nil
-}
-
 // cutHead splits a datagram at the empty line. Leading CRLFs are skipped
 // (RFC 3261 §7.5).
 func cutHead(raw []byte) (head string, body []byte) {
