@@ -50,7 +50,10 @@ type Error struct {
 	Detail     string
 	RetryAfter time.Duration // with Busy
 	MinExpires time.Duration // with TooBrief
-	Err        error
+	// Status is the SIP status code when another SIP server reported the
+	// error, else 0. It is relayed by RFC 7247 §7.2, not by Kind.
+	Status int
+	Err    error
 }
 
 // Errorf makes an Error whose Detail is the formatted text.

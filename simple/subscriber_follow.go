@@ -201,7 +201,7 @@ func (f *follow) verdict() bridge.Verdict {
 	v.Err = &bridge.Error{Kind: kind}
 	if end.Code != 0 {
 		// RFC 7247 §7: the reason phrase goes to the watcher.
-		v.Err.Detail = phrase(f.phrase)
+		v.Err.Detail, v.Err.Status = phrase(f.phrase), end.Code
 	}
 	return v
 }

@@ -23,9 +23,13 @@ var stanzaErrors = map[bridge.Kind]mapping.StanzaError{
 	bridge.Timeout:         {Type: "wait", Condition: "remote-server-timeout"},
 }
 
-// stanzaError returns the stanza error for an error of the hub. Of an internal
-// fault nothing but its kind is told.
+// stanzaError returns the stanza error for an error of the hub, or for one that
+// a SIP server elsewhere reported. Of an internal fault nothing but its kind is
+// told.
 func stanzaError(err *bridge.Error) mapping.StanzaError {
+	if err.Status != 0 {
+		return mapping.ErrorToXMPP(err.Status, err.Detail, "") // RFC 7247 §7.2
+	}
 	e := stanzaErrors[err.Kind]
 	if err.Kind != bridge.Internal {
 		e.Text = err.Detail

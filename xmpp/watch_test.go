@@ -68,6 +68,22 @@ func TestX2S_B5_UnknownIsNotAvailable(t *testing.T) {
 	})
 }
 
+// Rows H1 to H7: what a foreign SIP server answers comes as RFC 7247 Table 3
+// says.
+func TestX2S_H_ForeignErrors(t *testing.T) {
+	for code, condition := range map[int]string{404: "item-not-found", 410: "gone", 480: "recipient-unavailable", 499: "bad-request"} {
+		inWorld(t, func(w *world) {
+			w.sendOn(w.far, subscribeRemo)
+			w.hub.Settle(romeoRemo, bridge.Verdict{State: bridge.Terminated, Reason: "noresource",
+				Err: &bridge.Error{Kind: bridge.NotFound, Status: code, Detail: "Not here"}}, "c")
+			got := w.expectOn(w.far, "error remo@far.example>romeo@im.example")
+			if !got[0].Has("<"+condition+" ", "Not here") {
+				t.Errorf("%d: %s", code, got[0].XML)
+			}
+		})
+	}
+}
+
 func TestX2S_B11_RefusedWithReason(t *testing.T) {
 	inWorld(t, func(w *world) {
 		w.sendOn(w.far, subscribeRemo)
