@@ -193,7 +193,7 @@ func (c *conn) writeItem(it *bridge.Item) error {
 	err := c.write(frame)
 	_, _ = buf.Write(frame) // keeps what it has grown to
 	if c.log.Enabled(context.Background(), slog.LevelDebug) {
-		c.log.Debug("frame", "watcher", it.Leg.Watcher, "presentity", it.Leg.Presentity, "change", it.Change, "err", err)
+		c.log.Debug("frame", "presentity", it.Leg.Presentity, "change", it.Change, "err", err)
 	}
 	return err
 }

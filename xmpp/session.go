@@ -111,6 +111,10 @@ func (r deadlineReader) Read(b []byte) (int, error) {
 // route hands a stanza to who handles it. It blocks while the worker's queue
 // is full, which holds up the server.
 func (c *component) route(ctx context.Context, s *stanza) {
+	// ejabberd sends a listener's every domain to each of its connections.
+	if other := c.port.byDomain[hostOf(s.to)]; other != nil {
+		c = other
+	}
 	host := strings.ToLower(hostOf(s.from))
 	if hostOf(s.to) != c.domain || host == "" {
 		c.refused("address", s, nil)

@@ -68,6 +68,18 @@ func TestX2S_B5_UnknownIsNotAvailable(t *testing.T) {
 	})
 }
 
+// A server may send the stanzas of one component over the stream of another;
+// the answers go over the right one.
+func TestX2S_OverTheOtherStream(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.send(subscribeRemo)
+		w.calls("follow xmpp:romeo@im.example>sip:remo@far.example")
+		w.hub.Settle(romeoRemo, bridge.Verdict{State: bridge.Active}, "c")
+		w.expectOn(w.far, "subscribed remo@far.example>romeo@im.example")
+		w.expect()
+	})
+}
+
 // Rows H1 to H7: what a foreign SIP server answers comes as RFC 7247 Table 3
 // says.
 func TestX2S_H_ForeignErrors(t *testing.T) {

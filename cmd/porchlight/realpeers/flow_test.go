@@ -280,3 +280,70 @@ func TestFlow_ServerRestart(t *testing.T) {
 		})
 	}
 }
+
+// Every activity of RFC 4480 §3.2 decides show, on the real wire too; those that
+// say nothing of being reachable leave it out.
+func TestFlow_AllActivities(t *testing.T) {
+	shows := map[string]string{"appointment": "dnd", "away": "away", "breakfast": "away", "busy": "dnd", "dinner": "away",
+		"holiday": "xa", "in-transit": "away", "looking-for-work": "", "lunch": "away", "meal": "away", "meeting": "dnd",
+		"on-the-phone": "dnd", "performance": "dnd", "permanent-absence": "xa", "playing": "", "presentation": "dnd",
+		"shopping": "away", "sleeping": "away", "spectator": "away", "steering": "away", "travel": "away", "tv": "",
+		"unknown": "", "vacation": "xa", "working": "", "worship": "dnd", "other": ""}
+	onBothServers(t, func(t *testing.T, s xmppServer) {
+		g := startGateway(t, config(s))
+		g.waitReady()
+		a := newPhone(t, g, alice)
+		res := a.publish("", "600", pidf(alice, "open", "", "begin"))
+		j := login(t, s, "juliet", "balcony")
+		j.send("<presence/><presence type='subscribe' to='alice@sip.example'/>")
+		for activity, show := range shows {
+			res = a.publish(res.get("SIP-ETag"), "600", pidf(alice, "open", activity, "now "+activity))
+			st := j.expect(activity, func(s stanza) bool {
+				return presence("alice@sip.example", "")(s) && s.Status["en"] == "now "+activity
+			})
+			if st.Show != show {
+				t.Errorf("%s: show %q, want %q", activity, st.Show, show)
+			}
+		}
+	})
+}
+
+// Group 2: a contact who is taken off the roster sees nothing any more.
+func TestFlow_RosterRemoval(t *testing.T) {
+	onBothServers(t, func(t *testing.T, s xmppServer) {
+		g := startGateway(t, config(s))
+		g.waitReady()
+		a := newPhone(t, g, alice)
+		res := a.publish("", "600", pidf(alice, "open", "", "before"))
+		j := login(t, s, "juliet", "balcony")
+		j.send("<presence/>")
+		d := befriend(t, j, a)
+		j.send("<iq type='set' id='rm'><query xmlns='jabber:iq:roster'><item jid='alice@sip.example' subscription='remove'/></query></iq>")
+		j.expect("the roster's answer", func(s stanza) bool { return s.Ev == "iq" && s.ID == "rm" && s.Type == "result" })
+		if s.Name() == "Prosody" { // ejabberd says only "unsubscribe"
+			d.notify("the end", has("terminated;reason=rejected"))
+		}
+		eventually(t, "the gateway has heard of it", func() bool { return strings.Contains(g.log.String(), "kind=unsubscribe ") })
+		a.publish(res.get("SIP-ETag"), "600", pidf(alice, "open", "", "after"))
+		j.never("a state after the removal", func(s stanza) bool { return s.Status["en"] == "after" })
+	})
+}
+
+// Group 1: a second gateway for the same component, and its end.
+func TestFlow_SecondConnection(t *testing.T) {
+	onBothServers(t, func(t *testing.T, s xmppServer) {
+		g := startGateway(t, config(s))
+		g.waitReady()
+		second := startGateway(t, config(s))
+		second.waitReady()
+		second.stop()
+		eventually(t, "the first one is joined again", func() bool {
+			code, _ := g.get("/readyz")
+			return code == 200
+		})
+		b := newPhone(t, g, bob)
+		j := login(t, s, "juliet", "balcony")
+		j.send("<presence/>")
+		befriend(t, j, b)
+	})
+}

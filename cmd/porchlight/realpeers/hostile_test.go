@@ -98,8 +98,9 @@ func TestIQ(t *testing.T) {
 
 // Group 10: hostile documents and messages get their answer and change
 // nothing; the phone's state before them is what its watchers see after.
-func TestHostile(t *testing.T) {
-	s := startProsody(t)
+func TestHostile(t *testing.T) { onBothServers(t, hostile) }
+
+func hostile(t *testing.T, s xmppServer) {
 	g := startGateway(t, config(s))
 	g.waitReady()
 	a, b := newPhone(t, g, alice), newPhone(t, g, bob)
@@ -142,8 +143,9 @@ func TestHostile(t *testing.T) {
 }
 
 // Group 10: of a flood of 1000 changes the last state arrives, both ways.
-func TestFlood(t *testing.T) {
-	s := startProsody(t)
+func TestFlood(t *testing.T) { onBothServers(t, flood) }
+
+func flood(t *testing.T, s xmppServer) {
 	g := startGateway(t, config(s))
 	g.waitReady()
 	a := newPhone(t, g, alice)

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// xmppServer is a real XMPP server with the domain im.example, the component
-// sip.example (secret s3cret), and the users alice and juliet (password pw).
+// xmppServer is a real XMPP server with the domain im.example, the components
+// sip.example and far.example (secret s3cret), and some users (password pw).
 type xmppServer interface {
 	Name() string
 	C2S() int       // client port
@@ -67,6 +67,8 @@ VirtualHost "im.example"
 Component "sip.example"
   component_secret = "s3cret"
   component_conflict_resolve = "kick_old"
+Component "far.example"
+  component_secret = "s3cret"
 `
 
 func startProsody(t *testing.T) xmppServer {
@@ -126,7 +128,7 @@ listen:
     ip: "127.0.0.1"
     module: ejabberd_service
     max_stanza_size: infinity
-    hosts: {"sip.example": {password: "s3cret"}}
+    hosts: {"sip.example": {password: "s3cret"}, "far.example": {password: "s3cret"}}
 acl: {local: {user_regexp: ""}}
 access_rules: {local: {allow: local}}
 modules:

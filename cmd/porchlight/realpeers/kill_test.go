@@ -26,8 +26,9 @@ const (
 // each watcher has the newest state that was acknowledged. A Jabber user
 // subscribed all the while is asked nothing and ends with the newest state
 // too (SUB-45, PUB-15, PUB-17).
-func TestKill(t *testing.T) {
-	s := startProsody(t)
+func TestKill(t *testing.T) { onBothServers(t, killed) }
+
+func killed(t *testing.T, s xmppServer) {
 	g := startGateway(t, config(s))
 	g.waitReady()
 	k := &killTest{t: t, g: g}

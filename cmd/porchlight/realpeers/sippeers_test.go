@@ -95,8 +95,9 @@ func (b *baresip) command(name string) string {
 
 // Group 11: baresip as watcher of a Jabber user and as publisher, with Digest
 // (SEC-02, PUB-24).
-func TestBaresip(t *testing.T) {
-	s := startProsody(t)
+func TestBaresip(t *testing.T) { onBothServers(t, withBaresip) }
+
+func withBaresip(t *testing.T, s xmppServer) {
 	// baresip is nobody's trusted peer: it proves itself by Digest.
 	g := startGateway(t, strings.Replace(config(s), `trusted: ["127.0.0.1/32"]`,
 		"auth: {realm: sip.example, users: {bob: secret}, algorithms: [MD5]}", 1))
