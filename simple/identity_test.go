@@ -154,9 +154,10 @@ func TestIMS_06_ForeignDomain(t *testing.T) {
 		if !strings.Contains(m.get("From"), "anonymous@anonymous.invalid") || strings.Contains(m.text, "bob") {
 			t.Errorf("not anonymous:\n%s", m.text)
 		}
+		n := bob.notify()
+		n.want(t, n.start, "Subscription-State: pending;expires=3600")
 		far.answer(m, "403 Forbidden", "")
-		bob.notify()
-		bob.notify()
+		bob.notify().want(t, n.start, "Subscription-State: terminated;reason=rejected")
 	})
 }
 
