@@ -124,6 +124,7 @@ func (e *elsewhere) tellFrom(sub message, tag string, cseq int, standing, body, 
 	}
 	e.far.raw(text + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body))
 	m := e.next(time.Second)
+	synctest.Wait() // the state follows the answer
 	return strings.TrimPrefix(m.start, "SIP/2.0 ")
 }
 
