@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/porchlight-im/porchlight/bridge/policy"
+	"github.com/porchlight-im/porchlight/mapping"
 	"github.com/porchlight-im/porchlight/mapping/presence"
 )
 
@@ -21,6 +22,8 @@ type Domain struct {
 	// Default decides for a watcher whom the presentity has neither approved
 	// nor refused.
 	Default policy.SubHandling
+	// Rules say how states of the domain's presentities are translated.
+	Rules *mapping.Rules
 }
 
 // Directory knows the domains that this server serves or reaches. It is
@@ -48,6 +51,15 @@ func NewDirectory(ds []Domain) *Directory {
 
 // Domain returns the domain called name, or nil when it is not known here.
 func (d *Directory) Domain(name string) *Domain { return d.byName[name] }
+
+// Rules returns how states of the presentities of the domain called name are
+// translated.
+func (d *Directory) Rules(name string) *mapping.Rules {
+	if dom := d.byName[name]; dom != nil {
+		return dom.Rules
+	}
+	return mapping.Standard
+}
 
 // NumberDomain returns the domain of telephone numbers, or "".
 func (d *Directory) NumberDomain() string { return d.numbers }

@@ -184,7 +184,7 @@ func (h *Hub) loadLeg(pr *presentity, watcher presence.Addr, f *fields) (bool, e
 	if err != nil {
 		return false, fmt.Errorf("reading the stored state: %w", err)
 	}
-	l.view = &View{Presentity: l.of.addr, Version: l.version, State: s, Change: NewChange()}
+	l.view = &View{Presentity: l.of.addr, Version: l.version, State: s, Change: NewChange(), Rules: h.cfg.Directory.Rules(l.of.addr.Host)}
 	return true, f.err()
 }
 

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"sync"
 
+	"github.com/porchlight-im/porchlight/mapping"
 	"github.com/porchlight-im/porchlight/mapping/presence"
 )
 
@@ -21,6 +22,7 @@ type View struct {
 	Version    uint64 // rises with each change of the presentity
 	State      *presence.State
 	Change     ChangeID
+	Rules      *mapping.Rules // of the presentity's domain
 	enc        [maxFormats]encoding
 }
 

@@ -45,7 +45,7 @@ type Availability struct {
 // dnd > busy > chat > available > away > extended_away counts; a person who is
 // busy is so on every open service. Nobody can be reached when no service is
 // open. What is neither open nor closed says nothing.
-func Effective(s *presence.State, now time.Time) Availability {
+func (r *Rules) Effective(s *presence.State, now time.Time) Availability {
 	if s == nil {
 		return Availability{Word: Unknown}
 	}

@@ -46,11 +46,11 @@ func TestActivitiesAreRFC4480(t *testing.T) {
 			t.Errorf("Show(%s) = %q, %v; the table says %s", r[0], show, known, m.word)
 		}
 		// Show is what an open tuple with this activity looks like.
-		ps := ToXMPP(state(doing(r[0]), open("")), noon)
+		ps := Standard.ToXMPP(state(doing(r[0]), open("")), noon)
 		if len(ps) != 1 || ps[0].Show != show || ps[0].Unavailable {
 			t.Errorf("%s: %+v, want show %q", r[0], ps, show)
 		}
-		e := Effective(state(doing(r[0]), open("")), noon)
+		e := Standard.Effective(state(doing(r[0]), open("")), noon)
 		want := m.word
 		if want == "" {
 			want = Available
@@ -88,7 +88,7 @@ func TestTablesAreTotal(t *testing.T) {
 	}
 	// D.2: what is said in RPID for a word means that word.
 	for w, vs := range spoken {
-		e := Effective(state(&presence.Activities{Values: vs}, open("")), noon)
+		e := Standard.Effective(state(&presence.Activities{Values: vs}, open("")), noon)
 		want := w
 		if w == Unknown {
 			want = Available // Boghe says unknown of everyone who is online
@@ -194,7 +194,7 @@ var effective = []struct {
 func TestEffective(t *testing.T) {
 	for _, c := range effective {
 		t.Run(c.name, func(t *testing.T) {
-			got := Effective(c.s, noon)
+			got := Standard.Effective(c.s, noon)
 			if got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
@@ -214,7 +214,7 @@ func TestEffectiveTimes(t *testing.T) {
 		{noon, Availability{Word: Busy, Reason: "in_meeting", Since: noon, Until: noon.Add(time.Hour)}},
 		{noon.Add(time.Hour), Availability{Word: Available}},
 	} {
-		if got := Effective(s, c.now); got != c.want {
+		if got := Standard.Effective(s, c.now); got != c.want {
 			t.Errorf("RFC 4480 §3.1 at %s: %+v, want %+v", c.now, got, c.want)
 		}
 	}
@@ -224,6 +224,6 @@ func BenchmarkEffective(b *testing.B) {
 	s := state(doing("on-the-phone"), open(""), open("away"))
 	b.ReportAllocs()
 	for b.Loop() {
-		Effective(s, noon)
+		Standard.Effective(s, noon)
 	}
 }

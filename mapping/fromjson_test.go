@@ -62,7 +62,7 @@ func TestFromJSONMeansWhatItSays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := Effective(s, noon)
+			got := Standard.Effective(s, noon)
 			switch {
 			case reason == "" && got.Word != word:
 				t.Errorf("%s became %+v", word, got)
@@ -127,7 +127,7 @@ func TestFromJSONNamesWhatIsWrong(t *testing.T) {
 }
 
 func BenchmarkFromJSON(b *testing.B) {
-	doc := AppendJSON(nil, alice, state(doing("busy"), open("dnd")), noon)
+	doc := Standard.AppendJSON(nil, alice, state(doing("busy"), open("dnd")), noon)
 	b.ReportAllocs()
 	for b.Loop() {
 		_, err := FromJSON(doc)

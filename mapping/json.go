@@ -10,10 +10,10 @@ import (
 // AppendJSON appends the JSON presence document of s (docs/feed-document.md):
 // address, availability, and everything that PIDF, RPID and their extensions
 // say. s may be nil. The same state gives the same bytes.
-func AppendJSON(dst []byte, a presence.Addr, s *presence.State, now time.Time) []byte {
+func (r *Rules) AppendJSON(dst []byte, a presence.Addr, s *presence.State, now time.Time) []byte {
 	w := jsonWriter{append(dst, '{')}
 	w.str("address", a.String())
-	w.availability(Effective(s, now))
+	w.availability(r.Effective(s, now))
 	if s != nil {
 		w.state(s)
 	}

@@ -42,7 +42,7 @@ func TestAppendJSON(t *testing.T) {
 				`"services":[{"id":"t","basic":"unknown","basic_text":"maybe","caps":{"audio":"true","duplex":{"supported":["full"]},"rich":{}},"service":{"id":"org.x:IM","version":"1.0"}}]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := AppendJSON([]byte("x"), alice, c.s, noon)
+			got := Standard.AppendJSON([]byte("x"), alice, c.s, noon)
 			if string(got) != "x"+c.want {
 				t.Errorf("got  %s\nwant x%s", got, c.want)
 			}
@@ -180,8 +180,8 @@ func TestJSONThereAndBack(t *testing.T) {
 		id := 0
 		draw(t, reflect.ValueOf(&s).Elem(), "State", &id)
 		tidy(&s)
-		b := AppendJSON(nil, alice, &s, noon)
-		if again := AppendJSON(nil, alice, &s, noon); !bytes.Equal(b, again) {
+		b := Standard.AppendJSON(nil, alice, &s, noon)
+		if again := Standard.AppendJSON(nil, alice, &s, noon); !bytes.Equal(b, again) {
 			t.Fatalf("not the same twice:\n%s\n%s", b, again)
 		}
 		got, err := FromJSON(b)
@@ -197,14 +197,14 @@ func TestJSONThereAndBack(t *testing.T) {
 
 func FuzzFromJSON(f *testing.F) {
 	f.Add([]byte(`{"availability":"busy","reason":"in_call","until":"2026-03-01T13:00:00Z","note":{"text":"x"}}`))
-	f.Add(AppendJSON(nil, alice, state(doing("busy", "+focusing"), open("dnd")), noon))
+	f.Add(Standard.AppendJSON(nil, alice, state(doing("busy", "+focusing"), open("dnd")), noon))
 	f.Add([]byte(`{"services":[{"caps":{"audio":"true","duplex":{"supported":["full"]}},"timed_status":[{"from":"2026-03-01T13:00:00Z"}]}],"person":{"mood":{"values":[{"name":"x"}]},"time_offset":-60}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := FromJSON(b)
 		if err != nil {
 			return
 		}
-		again, err := FromJSON(AppendJSON(nil, alice, s, noon))
+		again, err := FromJSON(Standard.AppendJSON(nil, alice, s, noon))
 		if err != nil || !presence.Equal(s, again) {
 			t.Fatalf("%s: %v\n%s", b, err, cmp.Diff(s, again))
 		}
@@ -218,6 +218,6 @@ func BenchmarkAppendJSON(b *testing.B) {
 	var dst []byte
 	b.ReportAllocs()
 	for b.Loop() {
-		dst = AppendJSON(dst[:0], alice, small, noon)
+		dst = Standard.AppendJSON(dst[:0], alice, small, noon)
 	}
 }

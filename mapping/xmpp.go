@@ -37,7 +37,7 @@ type Presence struct {
 // A <show> of the tuple's own goes first (note 3), else it is what [Effective]
 // makes of the tuple and the person. The status is the tuple's notes, else the
 // person's, else the document's, one for each language.
-func ToXMPP(s *presence.State, now time.Time) []Presence {
+func (r *Rules) ToXMPP(s *presence.State, now time.Time) []Presence {
 	if s == nil {
 		return nil
 	}
@@ -65,7 +65,7 @@ func ToXMPP(s *presence.State, now time.Time) []Presence {
 		out = append(out, p)
 	}
 	if len(out) == 0 && len(s.Persons) > 0 {
-		out = append(out, personPresence(s, &h, now))
+		out = append(out, r.personPresence(s, &h, now))
 	}
 	return out
 }
@@ -90,8 +90,8 @@ func presenceOf(s *presence.State, t *presence.Service, h *human, now time.Time)
 }
 
 // personPresence shows a person without services (row E9).
-func personPresence(s *presence.State, h *human, now time.Time) Presence {
-	a := Effective(s, now)
+func (r *Rules) personPresence(s *presence.State, h *human, now time.Time) Presence {
+	a := r.Effective(s, now)
 	p := Presence{Status: statusOf(s, nil), Stamp: personOf(s).Timestamp}
 	if a.Word == Offline || a.Word == Unknown {
 		p.Unavailable = true
@@ -192,7 +192,7 @@ func eachLanguage(notes []presence.Note) []presence.Note {
 // <show>; the rest of old's person stays. A tuple's timestamp is the delay's
 // stamp, else the time of its last change. old is not changed; it is returned
 // itself when p brings nothing new.
-func FromXMPP(old *presence.State, p Presence, now time.Time) *presence.State {
+func (r *Rules) FromXMPP(old *presence.State, p Presence, now time.Time) *presence.State {
 	s := &presence.State{}
 	if old != nil {
 		*s = *old

@@ -47,7 +47,7 @@ func TestFromXMPP_Table1(t *testing.T) {
 			presence.Service{ID: "ID-r", Basic: presence.Open, UserInput: &presence.UserInput{Idle: true, LastInput: noon.Add(-time.Minute)}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := FromXMPP(nil, c.p, noon)
+			got := Standard.FromXMPP(nil, c.p, noon)
 			if c.want.Timestamp.IsZero() {
 				c.want.Timestamp = noon
 			}
@@ -83,7 +83,7 @@ func TestFromXMPP_Person(t *testing.T) {
 				if i < c.idle {
 					p.Idle = noon.Add(time.Duration(-i) * time.Minute)
 				}
-				s = FromXMPP(s, p, noon)
+				s = Standard.FromXMPP(s, p, noon)
 			}
 			var want []presence.Person
 			if c.want != nil || c.isIdle {
@@ -135,7 +135,7 @@ func TestD12_ManyResources(t *testing.T) {
 			copyBefore = *before
 			copyBefore.Services = append([]presence.Service(nil), before.Services...)
 		}
-		s = FromXMPP(s, c.p, noon)
+		s = Standard.FromXMPP(s, c.p, noon)
 		if got := ids(s); got != c.want {
 			t.Fatalf("step %d, %+v: %s, want %s", i, c.p, got, c.want)
 		}
@@ -143,32 +143,32 @@ func TestD12_ManyResources(t *testing.T) {
 			t.Fatalf("step %d changed the old state", i)
 		}
 	}
-	if got := ids(FromXMPP(nil, Presence{Unavailable: true}, noon)); got != "ID-:2" {
+	if got := ids(Standard.FromXMPP(nil, Presence{Unavailable: true}, noon)); got != "ID-:2" {
 		t.Errorf("nothing known, all unavailable: %s", got)
 	}
 }
 
 func TestFromXMPPRepeatedIsNoChange(t *testing.T) {
 	p := Presence{Resource: "a", Show: "away", From: juliet, Idle: noon, Status: text("en", "x")}
-	s := FromXMPP(FromXMPP(nil, Presence{Resource: "b"}, noon), p, noon)
-	if again := FromXMPP(s, p, noon.Add(time.Hour)); again != s {
+	s := Standard.FromXMPP(Standard.FromXMPP(nil, Presence{Resource: "b"}, noon), p, noon)
+	if again := Standard.FromXMPP(s, p, noon.Add(time.Hour)); again != s {
 		t.Error("a repeated presence is a new state")
 	}
 	p.Show = ""
-	changed := FromXMPP(s, p, noon.Add(time.Hour))
+	changed := Standard.FromXMPP(s, p, noon.Add(time.Hour))
 	if got := changed.Services[1].Timestamp; !got.Equal(noon.Add(time.Hour)) {
 		t.Errorf("timestamp of the change: %s", got)
 	}
-	off := FromXMPP(nil, Presence{Resource: "a", Unavailable: true}, noon)
-	if again := FromXMPP(off, Presence{Resource: "a", Unavailable: true}, noon.Add(time.Hour)); again != off {
+	off := Standard.FromXMPP(nil, Presence{Resource: "a", Unavailable: true}, noon)
+	if again := Standard.FromXMPP(off, Presence{Resource: "a", Unavailable: true}, noon.Add(time.Hour)); again != off {
 		t.Error("a repeated unavailable is a new state")
 	}
 }
 
 func TestFromXMPPKeepsTheRestOfThePerson(t *testing.T) {
-	s := FromXMPP(nil, Presence{Resource: "a", Show: "away"}, noon)
+	s := Standard.FromXMPP(nil, Presence{Resource: "a", Show: "away"}, noon)
 	s.Persons[0].Mood = &presence.Mood{Values: []presence.Value{{Name: "happy"}}}
-	s = FromXMPP(s, Presence{Resource: "a"}, noon)
+	s = Standard.FromXMPP(s, Presence{Resource: "a"}, noon)
 	if len(s.Persons) != 1 || s.Persons[0].Mood == nil || s.Persons[0].Activities != nil {
 		t.Errorf("%+v", s.Persons)
 	}
@@ -178,8 +178,8 @@ func TestFromXMPPIsBounded(t *testing.T) {
 	var s *presence.State
 	for i := range 3 * maxResources {
 		now := noon.Add(time.Duration(i) * time.Second)
-		s = FromXMPP(s, Presence{Resource: fmt.Sprint(i)}, now)
-		s = FromXMPP(s, Presence{Resource: "talks", Status: text("", fmt.Sprint(i))}, now)
+		s = Standard.FromXMPP(s, Presence{Resource: fmt.Sprint(i)}, now)
+		s = Standard.FromXMPP(s, Presence{Resource: "talks", Status: text("", fmt.Sprint(i))}, now)
 	}
 	if len(s.Services) != maxResources || s.Services[maxResources-1].ID != tupleID(fmt.Sprint(3*maxResources-1)) || !strings.Contains(ids(s), "ID-talks") {
 		t.Errorf("%d tuples are kept: %s", len(s.Services), ids(s))
@@ -261,7 +261,7 @@ func TestXMPPThereAndBack(t *testing.T) {
 				p.Idle = noon // without show it comes back as away
 			}
 		}
-		got := ToXMPP(FromXMPP(nil, p, noon), noon)
+		got := Standard.ToXMPP(Standard.FromXMPP(nil, p, noon), noon)
 		if len(got) != 1 || !reflect.DeepEqual(got[0], p) {
 			t.Fatalf("got %+v, want %+v", got, p)
 		}
@@ -269,10 +269,10 @@ func TestXMPPThereAndBack(t *testing.T) {
 }
 
 func BenchmarkFromXMPP(b *testing.B) {
-	old := FromXMPP(nil, Presence{Resource: "a", From: juliet}, noon)
+	old := Standard.FromXMPP(nil, Presence{Resource: "a", From: juliet}, noon)
 	p := Presence{Resource: "a", From: juliet, Show: "away", Status: text("en", "out"), HasPriority: true, Priority: 5}
 	b.ReportAllocs()
 	for b.Loop() {
-		FromXMPP(old, p, noon)
+		Standard.FromXMPP(old, p, noon)
 	}
 }

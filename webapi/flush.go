@@ -19,7 +19,7 @@ import (
 // jsonFormat writes the presence document of a View. It does not depend on
 // the client: the bytes are made once and shared by all who see the View.
 var jsonFormat = bridge.NewFormat("json", func(dst []byte, v *bridge.View) []byte {
-	return mapping.AppendJSON(dst, v.Presentity, v.State, time.Now())
+	return v.Rules.AppendJSON(dst, v.Presentity, v.State, time.Now())
 })
 
 // appendPresence appends the presence frame of it, whose view is nil when
@@ -39,7 +39,7 @@ func appendPresence(dst []byte, it *bridge.Item) []byte {
 	dst = appendString(dst, string(it.Change))
 	dst = append(dst, `,"presence":`...)
 	if it.View == nil {
-		dst = mapping.AppendJSON(dst, it.Leg.Presentity, nil, time.Now())
+		dst = mapping.Standard.AppendJSON(dst, it.Leg.Presentity, nil, time.Now())
 	} else {
 		dst = append(dst, it.View.Bytes(jsonFormat)...)
 	}

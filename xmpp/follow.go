@@ -104,12 +104,12 @@ func (c *component) deliver(leg bridge.Leg, p mapping.Presence, change bridge.Ch
 		// says nothing about presence. Prosody sends it.
 		return
 	}
-	now := time.Now()
+	now, rules := time.Now(), hub.Directory().Rules(leg.Presentity.Host)
 	hub.Deliver(leg, change, func(old *presence.State) *presence.State {
 		if waiting && old == nil && p.Unavailable {
 			return nil
 		}
-		return mapping.FromXMPP(old, p, now)
+		return rules.FromXMPP(old, p, now)
 	})
 	if p.Unavailable {
 		c.parkIfGone(leg, p.Resource == "")

@@ -91,7 +91,7 @@ func appendContent(dst []byte, p *mapping.Presence, now time.Time) []byte {
 // nextShown; each chunk is its length and its bytes.
 var stanzaFormat = bridge.NewFormat("xmpp", func(dst []byte, v *bridge.View) []byte {
 	now := time.Now()
-	for _, p := range mapping.ToXMPP(v.State, now) {
+	for _, p := range v.Rules.ToXMPP(v.State, now) {
 		if p.Resource == "" && !p.Unavailable {
 			p.Resource = personResource
 		}

@@ -214,8 +214,9 @@ func (c *component) appendCheck(dst []byte, now time.Time) []byte {
 	for _, leg := range gone {
 		change := bridge.NewChange()
 		c.log.Debug("no answer to a probe: offline", "watcher", leg.Watcher, "presentity", leg.Presentity, "change", change)
+		rules := c.port.hub.Directory().Rules(leg.Presentity.Host)
 		c.port.hub.Deliver(leg, change, func(old *presence.State) *presence.State {
-			return mapping.FromXMPP(old, mapping.Presence{Unavailable: true}, now)
+			return rules.FromXMPP(old, mapping.Presence{Unavailable: true}, now)
 		})
 	}
 	if len(hosts) > 0 {

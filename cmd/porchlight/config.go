@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strings"
 
 	yaml "go.yaml.in/yaml/v4"
@@ -32,6 +33,26 @@ type config struct {
 	SIP     *simple.Config `yaml:"sip"`
 	XMPP    *xmpp.Config   `yaml:"xmpp"`
 	Web     *webapi.Config `yaml:"web"`
+	// Translation has the rules of domains that differ from the standard, by
+	// the domain's name.
+	Translation map[string]translationConfig `yaml:"translation"`
+}
+
+// translationConfig is what differs for the presentities of one domain.
+type translationConfig struct {
+	// SideChannel tells whether what another network cannot say is carried
+	// along in an extension; the default is true.
+	SideChannel *bool `yaml:"side_channel"`
+}
+
+// rules returns the rules of the domain called name.
+func (c *config) rules(name string) *mapping.Rules {
+	for key, t := range c.Translation {
+		if domainName(key) == name {
+			return &mapping.Rules{SideChannelOff: t.SideChannel != nil && !*t.SideChannel}
+		}
+	}
+	return mapping.Standard
 }
 
 type logConfig struct {
@@ -98,6 +119,16 @@ func parseConfig(file string, b []byte) (*config, error) {
 	return c, nil
 }
 
+// knows reports whether the domain called name is configured.
+func (c *config) knows(name string) bool {
+	for _, d := range c.Domains {
+		if domainName(d.Name) == name {
+			return true
+		}
+	}
+	return c.XMPP != nil && slices.ContainsFunc(c.XMPP.Domains, func(d string) bool { return domainName(d) == name })
+}
+
 // validate returns every fault, each beginning with its key path.
 func (c *config) validate() (errs []error) {
 	bad := func(path, format string, args ...any) {
@@ -112,6 +143,11 @@ func (c *config) validate() (errs []error) {
 	errs = append(errs, c.validateDomains()...)
 	if c.SIP != nil {
 		errs = append(errs, prefix("sip", c.SIP.Validate())...)
+	}
+	for name := range c.Translation {
+		if !c.knows(domainName(name)) {
+			bad("translation."+name, "is not one of domains or xmpp.domains")
+		}
 	}
 	if c.XMPP != nil {
 		errs = append(errs, prefix("xmpp", c.XMPP.Validate())...)
@@ -212,7 +248,8 @@ func (c *config) directory() (*bridge.Directory, error) {
 			return nil, fmt.Errorf("domain %s: %w", d.Name, err)
 		}
 		here := d.Home != "remote"
-		dom := bridge.Domain{Name: domainName(d.Name), Scheme: presence.SIP, Here: here, Users: users, Default: defaults[d.Default]}
+		dom := bridge.Domain{Name: domainName(d.Name), Scheme: presence.SIP, Here: here, Users: users, Default: defaults[d.Default],
+			Rules: c.rules(domainName(d.Name))}
 		if !here {
 			dom.Port = "sip"
 		}
@@ -220,7 +257,7 @@ func (c *config) directory() (*bridge.Directory, error) {
 	}
 	if c.XMPP != nil {
 		for _, name := range c.XMPP.Domains {
-			ds = append(ds, bridge.Domain{Name: domainName(name), Scheme: presence.XMPP, Port: "xmpp"})
+			ds = append(ds, bridge.Domain{Name: domainName(name), Scheme: presence.XMPP, Port: "xmpp", Rules: c.rules(domainName(name))})
 		}
 	}
 	return bridge.NewDirectory(ds), nil

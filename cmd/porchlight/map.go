@@ -135,9 +135,9 @@ func parseFormat(format string, b []byte, now time.Time) (*document, error) {
 func writeFormat(format string, a presence.Addr, s *presence.State, now time.Time) []byte {
 	switch format {
 	case "json":
-		return mapping.AppendJSON(nil, a, s, now)
+		return mapping.Standard.AppendJSON(nil, a, s, now)
 	case "xmpp":
-		return appendStanzas(nil, a, mapping.ToXMPP(s, now))
+		return appendStanzas(nil, a, mapping.Standard.ToXMPP(s, now))
 	}
 	entity := s.Entity
 	if entity == "" {
