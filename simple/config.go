@@ -45,6 +45,11 @@ type Config struct {
 	// NotifyInterval is the shortest time between two NOTIFYs to one watcher
 	// (RFC 3856 §6.10). Absent means 5s, and 0s at once.
 	NotifyInterval *time.Duration `yaml:"notify_interval"`
+	// PublishPerMinute is how many PUBLISHes of one presentity are taken in a
+	// minute; more get 503 with Retry-After (RFC 3903 §9). 0 means any
+	// number: the newest state wins, and watchers are spared by
+	// NotifyInterval. Some phones take a 503 as a reason to publish no more.
+	PublishPerMinute int `yaml:"publish_per_minute"`
 	// TLS is for tls and wss listeners, and for connections to TLS peers.
 	TLS TLSConfig `yaml:"tls"`
 	// Advertise is the host name or address by which peers reach this
@@ -150,6 +155,9 @@ func (c Config) Validate() (errs []error) {
 	}
 	if strings.ContainsAny(c.Advertise, " /<>\"@;") || strings.Contains(c.Advertise, ":") && !isAddr(c.Advertise) {
 		bad("advertise", "%q is not a host name or address", c.Advertise)
+	}
+	if c.PublishPerMinute < 0 {
+		bad("publish_per_minute", "%d is negative", c.PublishPerMinute)
 	}
 	errs = append(errs, c.validateOutboundAuth()...)
 	errs = append(errs, c.Auth.validate()...)

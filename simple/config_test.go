@@ -43,6 +43,7 @@ func TestConfigValidate(t *testing.T) {
 		{"auth file", Config{Listen: listen, Auth: AuthConfig{Realm: "a", UsersFile: "/nowhere"}}, []string{"auth.users_file: "}},
 		{"times", Config{Listen: listen, MinExpires: -time.Second, MaxExpires: time.Millisecond, NotifyInterval: ptr(-time.Second)},
 			[]string{"min_expires: ", "max_expires: ", "notify_interval: "}},
+		{"publish_per_minute", Config{Listen: listen, PublishPerMinute: -1}, []string{"publish_per_minute: "}},
 		{"order of times", Config{Listen: listen, MinExpires: time.Hour, MaxExpires: time.Minute}, []string{"min_expires: "}},
 		{"default outside", Config{Listen: listen, DefaultExpires: time.Second}, []string{"default_expires: "}},
 	} {

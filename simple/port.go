@@ -31,6 +31,7 @@ type Port struct {
 	trust      trust
 	auth       *digest.Authenticator // nil: no Digest
 	interval   time.Duration         // between NOTIFYs of a dialog
+	rate       *rate                 // of publications
 
 	box     *bridge.Outbox // of all subscriptions
 	dialogs dialogs
@@ -54,7 +55,7 @@ func New(cfg Config, hub *bridge.Hub, log *slog.Logger, reg prometheus.Registere
 	}
 	cfg = cfg.withDefaults()
 	p := &Port{
-		cfg: cfg, hub: hub, interval: *cfg.NotifyInterval,
+		cfg: cfg, hub: hub, interval: *cfg.NotifyInterval, rate: newRate(cfg.PublishPerMinute),
 		log:   log.With("port", "sip"),
 		box:   bridge.NewOutbox(),
 		waits: waits{wake: make(chan struct{}, 1)}, chores: chores{wake: make(chan struct{}, 1)},

@@ -86,6 +86,13 @@ func (p *Port) publication(r *transport.Request, who presence.Addr) (bridge.Publ
 		return pub, &bridge.Error{Kind: bridge.TooBrief, MinExpires: p.cfg.MinExpires}
 	}
 	pub.Expires = d
+	if d > 0 {
+		// RFC 3903 §9: too much of one source → 503 with Retry-After. Removals
+		// pass: each ends what was taken.
+		if wait := p.rate.take(who); wait > 0 {
+			return pub, &bridge.Error{Kind: bridge.Busy, Detail: "publishing too often", RetryAfter: wait}
+		}
+	}
 	// RFC 3903 §6 step 5: the event state in the body.
 	if len(r.Body()) == 0 {
 		if pub.IfMatch == "" {
