@@ -171,10 +171,10 @@ func (p *phone) send(method, uri, lines, body string) *sip.Response {
 	return a.res
 }
 
-// TestSUB_40_TLS: sips: works over TLS, NOTIFYs come back over the watcher's
-// own connection, and the name in a client's certificate can be trusted
-// (PUB-26: one-way and mutual).
-func TestSUB_40_TLS(t *testing.T) {
+// TestSUB_40_PUB_26_I4_TLS: sips: works over TLS (RFC 7247 §8), NOTIFYs come
+// back over the watcher's own connection, and the name in a client's
+// certificate can be trusted (PUB-26: one-way and mutual).
+func TestSUB_40_PUB_26_I4_TLS(t *testing.T) {
 	ca := newAuthority(t)
 	ca.issue("porchlight.example", ca.cert)
 	ca.issue("scscf.example", ca.cert)

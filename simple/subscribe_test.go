@@ -67,6 +67,38 @@ func TestSUBSCRIBE(t *testing.T) {
 	}
 }
 
+// TestSUB_44_NoDeltaFormat: what a delta format must count (RFC 6665 §5.3.2)
+// need not be counted, since none is offered: who asks for one beside PIDF
+// gets whole documents, and who asks for nothing else is refused.
+func TestSUB_44_NoDeltaFormat(t *testing.T) {
+	watched(t, func(t *testing.T, w *world, alice, bob *peer) {
+		const delta = "application/pidf-diff+xml"
+		bob.request("SUBSCRIBE "+aliceURI, "Call-ID: two@test\nEvent: presence\nAccept: "+delta, "")
+		bob.response().want(t, "SIP/2.0 406 *", "Accept: application/pidf+xml")
+		bob.request("OPTIONS "+aliceURI, "", "")
+		bob.response().want(t, "SIP/2.0 200 OK", "Accept: application/pidf+xml")
+
+		bob.subscribe(aliceURI, "Call-ID: three@test\nAccept: "+delta+";q=1, application/pidf+xml;q=0.1")
+		alice.publish("", doc("open", "one"))
+		tag := alice.publish("", docOf(aliceURI, "t2", "open", "two")).get("SIP-ETag")
+		alice.request("PUBLISH "+aliceURI, "Event: presence\nSIP-If-Match: "+tag, docOf(aliceURI, "t2", "closed", "three"))
+		alice.response().want(t, "SIP/2.0 200 OK")
+		for {
+			n := bob.notify()
+			if n.get("Call-ID") != "three@test" {
+				continue
+			}
+			n.want(t, n.start, "Content-Type: application/pidf+xml")
+			if !strings.Contains(n.body, "<presence ") {
+				t.Errorf("not a whole document:\n%s", n.text)
+			}
+			if strings.Contains(n.body, "one") && strings.Contains(n.body, "three") {
+				return
+			}
+		}
+	})
+}
+
 // TestSUB_08_NotifyAfterEvery2xx follows one subscription through its life.
 // Row B6: our presence server sends the first NOTIFY at once.
 func TestSUB_08_NotifyAfterEvery2xx(t *testing.T) {
