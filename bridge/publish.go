@@ -74,16 +74,38 @@ func (h *Hub) Known(presentity presence.Addr, etag string) bool {
 	return pr != nil && pr.byTag(etag) != nil
 }
 
+// Receipt returns the receipt of a publication that was done before, by its
+// name (Publication.Request), while it is known: the publication is as it left
+// it, or it has removed one a moment ago. It does not block on the store.
+func (h *Hub) Receipt(presentity presence.Addr, request string) (Receipt, bool) {
+	sh := h.shard(presentity)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	pr := sh.presentities[presentity]
+	if pr == nil {
+		return Receipt{}, false
+	}
+	return pr.receipt(request)
+}
+
+// receipt is Receipt with the shard locked.
+func (pr *presentity) receipt(request string) (Receipt, bool) {
+	pub := pr.byRequest(request)
+	if pub != nil {
+		return Receipt{pub.etag, time.Until(pub.expires)}, true
+	}
+	etag, ok := pr.removed[request]
+	return Receipt{ETag: etag}, ok
+}
+
 // apply does the critical section of Publish. undo, a critical section too,
 // takes it back; it may be nil.
 func (h *Hub) apply(sh *shard, pr *presentity, p Publication, raw []byte, fx *effects) (r Receipt, undo func(*effects), err error) {
-	pub := pr.byRequest(p.Request)
-	if pub != nil {
-		return Receipt{pub.etag, time.Until(pub.expires)}, nil, nil
+	r, done := pr.receipt(p.Request)
+	if done {
+		return r, nil, nil
 	}
-	if etag, ok := pr.removed[p.Request]; ok {
-		return Receipt{ETag: etag}, nil, nil
-	}
+	var pub *publication
 	if p.IfMatch != "" {
 		pub = pr.byTag(p.IfMatch)
 		// RFC 3903 §6 step 3: unknown entity-tag → 412.

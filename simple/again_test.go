@@ -16,11 +16,16 @@ import (
 // are as if their response had been lost with the first process.
 func again(t *testing.T, f func(t *testing.T, alice, bob *peer, next func())) {
 	t.Helper()
+	againFrom(t, allowed, (*world).peer, f)
+}
+
+// againFrom is again in another setup, with alice and bob made by peer.
+func againFrom(t *testing.T, s setup, peer func(*world, string) *peer, f func(t *testing.T, alice, bob *peer, next func())) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := allowed
 		s.store, s.net = store.NewMemory(), bridgetest.NewNetwork()
 		w := newWorld(t, s)
-		alice, bob := w.peer(aliceURI), w.peer("sip:bob@sip.example")
+		alice, bob := peer(w, aliceURI), peer(w, "sip:bob@sip.example")
 		f(t, alice, bob, func() {
 			w.stop()
 			w = newWorld(t, s)

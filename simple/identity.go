@@ -103,15 +103,27 @@ func (p *Port) identify(r *transport.Request) (identity, *transport.Reply) {
 	if p.auth == nil {
 		return id, &transport.Reply{Code: 403, Reason: "Identity Not Asserted"}
 	}
-	credentials := r.Values("Authorization")
-	user, result := p.auth.Check(string(r.Method), r.Recipient.String(), credentials, r.Body())
-	a, ok := p.userAddr(user)
-	// RFC 3261 §22.1: the user name "anonymous" claims no identity.
-	if result != digest.OK || !ok || strings.EqualFold(user, "anonymous") {
+	a, result := p.proven(r)
+	if result != digest.OK {
 		return id, p.challenge(result == digest.Stale)
 	}
 	id.addrs = []presence.Addr{a}
 	return id, nil
+}
+
+// proven returns what the Digest credentials of r are, and whose when they are
+// right: OK or Stale.
+func (p *Port) proven(r *transport.Request) (presence.Addr, digest.Result) {
+	user, result := p.auth.Check(string(r.Method), r.Recipient.String(), r.Values("Authorization"), r.Body())
+	if result != digest.OK && result != digest.Stale {
+		return presence.Addr{}, result
+	}
+	a, ok := p.userAddr(user)
+	// RFC 3261 §22.1: the user name "anonymous" claims no identity.
+	if !ok || strings.EqualFold(user, "anonymous") {
+		return presence.Addr{}, digest.Bad
+	}
+	return a, result
 }
 
 // challenge makes the 401: notifiers and compositors are user agents

@@ -146,6 +146,7 @@ const resumeRate = 5000
 // for each of them, which are spread out in time.
 func (p *Port) resume() {
 	n := 0
+	p.earlier.until = time.Now().Add(clientPatience)
 	p.hub.Resume(p.Name(), func(r bridge.Resumed) *bridge.Outbox {
 		d, err := restore(r)
 		if err != nil {

@@ -23,6 +23,10 @@ const maxBody = 128 << 10
 func (p *Port) publish(ctx context.Context, r *transport.Request) transport.Reply {
 	id, refused := p.identify(r)
 	if refused != nil {
+		if receipt, ok := p.done(r); ok {
+			p.log.Debug("publish answered again", "call_id", r.CallID().Value(), "etag", receipt.ETag)
+			return published(receipt)
+		}
 		return *refused
 	}
 	// RFC 3903 §6 step 1: not a resource of this server → 404.
@@ -53,8 +57,12 @@ func (p *Port) publish(ctx context.Context, r *transport.Request) transport.Repl
 	if err != nil {
 		return p.publishRefusal(err)
 	}
-	// RFC 3903 §6 step 6: Expires and one entity-tag. There is no dialog, and
-	// Record-Route and Contact are ignored.
+	return published(receipt)
+}
+
+// published makes the 200. RFC 3903 §6 step 6: Expires and one entity-tag.
+// There is no dialog, and Record-Route and Contact are ignored.
+func published(receipt bridge.Receipt) transport.Reply {
 	rep := transport.Reply{Code: 200}
 	rep.Header = line(nil, "Expires", strconv.FormatInt(event.Seconds(receipt.Expires), 10))
 	rep.Header = line(rep.Header, "SIP-ETag", receipt.ETag)

@@ -168,12 +168,12 @@ func TestPUB_24_Replay(t *testing.T) {
 	want(t, a, sent[0], "romeo", OK)
 	want(t, a, sent[2], "romeo", OK)
 	for _, v := range sent[:3] {
-		want(t, a, v, "", Stale)
+		want(t, a, v, "romeo", Stale)
 	}
 	want(t, a, sent[99], "romeo", OK)
 	want(t, a, sent[35], "romeo", OK) // 64 below the highest
-	want(t, a, sent[35], "", Stale)
-	want(t, a, sent[34], "", Stale) // further down it is not known any more
+	want(t, a, sent[35], "romeo", Stale)
+	want(t, a, sent[34], "romeo", Stale) // further down it is not known any more
 	want(t, a, sent[98], "romeo", OK)
 }
 
@@ -187,7 +187,7 @@ func TestPUB_24_NoQop(t *testing.T) {
 		t.Fatalf("credentials %s", v)
 	}
 	want(t, a, v, "romeo", OK)
-	want(t, a, v, "", Stale)
+	want(t, a, v, "romeo", Stale)
 }
 
 func TestPUB_24_Stale(t *testing.T) {
@@ -203,13 +203,13 @@ func TestPUB_24_Stale(t *testing.T) {
 		time.Sleep(nonceLife - time.Second)
 		want(t, a, c.Authorize("PUBLISH", uri, nil), "romeo", OK)
 		time.Sleep(time.Second)
-		want(t, a, c.Authorize("PUBLISH", uri, nil), "", Stale)
+		want(t, a, c.Authorize("PUBLISH", uri, nil), "romeo", Stale)
 		// A wrong password is Bad, however old the nonce.
 		want(t, a, answer(t, challenge, "romeo", "wrong"), "", Bad)
 		// Someone else's nonce, such as that of the process before.
 		other := strings.Replace(challenge, `nonce="`, `nonce="x`, 1)
-		want(t, a, answer(t, other, "romeo", "let me in"), "", Stale)
-		want(t, a, answer(t, newAuth().Challenge(false)[0], "romeo", "let me in"), "", Stale)
+		want(t, a, answer(t, other, "romeo", "let me in"), "romeo", Stale)
+		want(t, a, answer(t, newAuth().Challenge(false)[0], "romeo", "let me in"), "romeo", Stale)
 		// What has expired is forgotten.
 		time.Sleep(2 * nonceLife)
 		want(t, a, answer(t, a.Challenge(true)[0], "romeo", "let me in"), "romeo", OK)

@@ -71,7 +71,7 @@ func (a *Authenticator) Challenge(stale bool) []string {
 
 // Check checks the Authorization header fields of a request. uri is its
 // Request-URI, body its body as it came. user is the name as the client sent
-// it, "" unless the result is OK.
+// it, "" unless the result is OK or Stale.
 func (a *Authenticator) Check(method, uri string, authorization []string, body []byte) (user string, res Result) {
 	for _, v := range authorization[:min(len(authorization), maxCredentials)] {
 		f, err := parse(v)
@@ -88,10 +88,10 @@ func (a *Authenticator) Check(method, uri string, authorization []string, body [
 			return name, OK
 		}
 		if res != Stale {
-			res = got
+			user, res = name, got
 		}
 	}
-	return "", res
+	return user, res
 }
 
 // check checks one credential of our realm.
@@ -118,7 +118,7 @@ func (a *Authenticator) check(f fields, method, uri string, body []byte) (string
 	}
 	// RFC 7616 §3.3: stale says that only the nonce was wrong.
 	if !a.nonces.use(p.nonce, nc) {
-		return "", Stale
+		return user, Stale
 	}
 	return user, OK
 }
