@@ -72,7 +72,7 @@ func closedView(v *View, change ChangeID) *View {
 	for _, t := range v.State.Services {
 		s.Services = append(s.Services, presence.Service{ID: t.ID, Basic: presence.Closed, Contact: t.Contact})
 	}
-	return &View{Presentity: v.Presentity, Version: v.Version + 1, State: s, Change: change, Rules: v.Rules}
+	return &View{Presentity: v.Presentity, Version: v.Version + 1, State: s, Change: change, Rules: v.Rules, Origin: v.Origin}
 }
 
 // locked runs f on the leg with its shard locked, and then what it left to be
@@ -206,8 +206,7 @@ func (h *Hub) Deliver(leg Leg, change ChangeID, update func(old *presence.State)
 		l.version++
 		l.view = nil
 		if s != nil {
-			l.view = &View{Presentity: leg.Presentity, Version: l.version, State: s, Change: change,
-				Rules: h.cfg.Directory.Rules(leg.Presentity.Host)}
+			l.view = h.newView(leg.Presentity, l.version, s, change)
 		}
 		fx.log(func() {
 			h.log.Debug("deliver", "watcher", leg.Watcher, "presentity", leg.Presentity, "change", change)

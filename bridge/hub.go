@@ -60,6 +60,7 @@ type Hub struct {
 	seed   maphash.Seed
 	seq    atomic.Uint64 // orders publications
 	closed atomic.Bool
+	origin string
 	shards [shardCount]shard
 }
 

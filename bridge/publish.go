@@ -284,8 +284,7 @@ func (h *Hub) view(pr *presentity, class policy.Class) *View {
 	if pr.state == nil {
 		pr.state, _ = presence.Compose(nil, time.Now())
 	}
-	v := &View{Presentity: pr.addr, Version: pr.version, State: policy.Apply(class, pr.addr, pr.state), Change: pr.change,
-		Rules: h.cfg.Directory.Rules(pr.addr.Host)}
+	v := h.newView(pr.addr, pr.version, policy.Apply(class, pr.addr, pr.state), pr.change)
 	if pr.views == nil {
 		pr.views = map[policy.Class]*View{}
 	}

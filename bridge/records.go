@@ -19,6 +19,7 @@ const (
 	kindAnswer      = 'a' // presentity, watcher
 	kindSub         = 's' // presentity, watcher, port, id
 	kindLeg         = 'l' // presentity, watcher
+	kindOrigin      = 'o' // nothing
 )
 
 // recordVersion is the first byte of every value.

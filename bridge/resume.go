@@ -33,6 +33,12 @@ func (h *Hub) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if h.origin == "" {
+		err = h.makeOrigin()
+		if err != nil {
+			return err
+		}
+	}
 	if strangers > 0 {
 		h.log.Warn("stored records of domains or users that are not configured now are left alone", "records", strangers)
 	}
@@ -82,6 +88,9 @@ func (h *Hub) loadRecord(r store.Record) (kept bool, err error) {
 	kind, parts, err := keyParts(r.Key)
 	if err != nil {
 		return false, err
+	}
+	if kind == kindOrigin {
+		return h.loadOrigin(r.Value)
 	}
 	f, err := readValue(r.Value)
 	if err != nil {
@@ -184,7 +193,7 @@ func (h *Hub) loadLeg(pr *presentity, watcher presence.Addr, f *fields) (bool, e
 	if err != nil {
 		return false, fmt.Errorf("reading the stored state: %w", err)
 	}
-	l.view = &View{Presentity: l.of.addr, Version: l.version, State: s, Change: NewChange(), Rules: h.cfg.Directory.Rules(l.of.addr.Host)}
+	l.view = h.newView(l.of.addr, l.version, s, NewChange())
 	return true, f.err()
 }
 

@@ -23,6 +23,7 @@ type View struct {
 	State      *presence.State
 	Change     ChangeID
 	Rules      *mapping.Rules // of the presentity's domain
+	Origin     string         // of the hub that made it (Hub.Origin)
 	enc        [maxFormats]encoding
 }
 

@@ -268,7 +268,7 @@ func (h *Hub) standing(pr *presentity, l *legEntry) (Verdict, *View) {
 // what everybody sees of a presentity without a source.
 func (h *Hub) politeView(pr *presentity) *View {
 	class := policy.Class{Sub: policy.PoliteBlock}
-	return &View{Presentity: pr.addr, Version: pr.first, State: policy.Apply(class, pr.addr, &presence.State{}), Rules: h.cfg.Directory.Rules(pr.addr.Host)}
+	return h.newView(pr.addr, pr.first, policy.Apply(class, pr.addr, &presence.State{}), "")
 }
 
 // handling is the rule for watcher: himself always, then the presentity's own

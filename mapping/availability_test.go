@@ -46,7 +46,7 @@ func TestActivitiesAreRFC4480(t *testing.T) {
 			t.Errorf("Show(%s) = %q, %v; the table says %s", r[0], show, known, m.word)
 		}
 		// Show is what an open tuple with this activity looks like.
-		ps := Standard.ToXMPP(state(doing(r[0]), open("")), noon)
+		ps := wordsOnly.ToXMPP(state(doing(r[0]), open("")), noon)
 		if len(ps) != 1 || ps[0].Show != show || ps[0].Unavailable {
 			t.Errorf("%s: %+v, want show %q", r[0], ps, show)
 		}

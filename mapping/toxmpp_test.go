@@ -79,7 +79,7 @@ var table2 = []struct {
 func TestToXMPP_Table2(t *testing.T) {
 	for _, c := range table2 {
 		t.Run(c.name, func(t *testing.T) {
-			got := Standard.ToXMPP(c.s, noon)
+			got := wordsOnly.ToXMPP(c.s, noon)
 			if d := cmp.Diff(c.want, got); d != "" {
 				t.Errorf("-want +got:\n%s", d)
 			}
@@ -91,7 +91,7 @@ func TestDeviceNameStaysWhenIDsChange(t *testing.T) {
 	publish := func(first, second string) []Presence {
 		d := &presence.ServiceDescription{ID: "x"}
 		c := &presence.Contact{URI: "sip:+1555@ims.example"}
-		return Standard.ToXMPP(state(nil, presence.Service{ID: first, Basic: presence.Open, Contact: c, OMA: presence.ServiceOMA{Description: d}},
+		return wordsOnly.ToXMPP(state(nil, presence.Service{ID: first, Basic: presence.Open, Contact: c, OMA: presence.ServiceOMA{Description: d}},
 			presence.Service{ID: second, Basic: presence.Open, Contact: c, OMA: presence.ServiceOMA{Description: d}}), noon)
 	}
 	a, b := publish("tid0", "tid1"), publish("tid3", "tid2")
@@ -107,7 +107,7 @@ func TestToXMPPOfManyTuples(t *testing.T) {
 	}
 	begin := time.Now()
 	names := map[string]bool{}
-	for _, p := range Standard.ToXMPP(s, noon) {
+	for _, p := range wordsOnly.ToXMPP(s, noon) {
 		names[p.Resource] = true
 	}
 	if len(names) != 2000 {
@@ -126,7 +126,7 @@ func BenchmarkToXMPP(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				Standard.ToXMPP(s, noon)
+				wordsOnly.ToXMPP(s, noon)
 			}
 		})
 	}

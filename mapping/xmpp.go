@@ -24,6 +24,11 @@ type Presence struct {
 	Stamp time.Time
 	// Idle is the time of an XEP-0319 idle element, zero when absent.
 	Idle time.Time
+	// Exact, when set, is what the presence is to say, in the model's own
+	// terms: the tuples of the resource, and what belongs to no resource.
+	// Lineage is where it comes from; zero: from here.
+	Exact   *presence.State
+	Lineage Lineage
 }
 
 // ToXMPP returns the presences that show s, each from its own resource
@@ -50,8 +55,8 @@ func (r *Rules) ToXMPP(s *presence.State, now time.Time) []Presence {
 	}
 	for i := range s.Services {
 		t := &s.Services[i]
-		if reachOf(t) == silent && t.Basic != presence.OddBasic || t.NotUnderstood {
-			continue // RFC 3863 §4.2.3, RFC 4479 §3.6
+		if hidden(t) {
+			continue
 		}
 		p := presenceOf(s, t, &h, now)
 		p.Resource = names[i]
@@ -66,6 +71,9 @@ func (r *Rules) ToXMPP(s *presence.State, now time.Time) []Presence {
 	}
 	if len(out) == 0 && len(s.Persons) > 0 {
 		out = append(out, r.personPresence(s, &h, now))
+	}
+	if r.sideChannel() {
+		r.carry(out, s, names, now)
 	}
 	return out
 }
@@ -84,6 +92,9 @@ func presenceOf(s *presence.State, t *presence.Service, h *human, now time.Time)
 	}
 	if t.Contact != nil && t.Contact.Priority != "" {
 		p.Priority, p.HasPriority = priorityOf(t.Contact.Priority)
+	}
+	if n, ok := priorityWithin(t); ok {
+		p.Priority, p.HasPriority = n, true
 	}
 	p.Idle = idleSince(s, t)
 	return p
@@ -189,7 +200,8 @@ func eachLanguage(notes []presence.Note) []presence.Note {
 // resource the tuple stays, closed, if it is the last; otherwise it goes.
 // An unavailable presence without resource closes everything. The person gets
 // what all resources together say, in RPID, for watchers who do not know
-// <show>; the rest of old's person stays. A tuple's timestamp is the delay's
+// <show>; the rest of old's person stays. What p carries by the side channel
+// goes before what follows from its words. A tuple's timestamp is the delay's
 // stamp, else the time of its last change. old is not changed; it is returned
 // itself when p brings nothing new.
 func (r *Rules) FromXMPP(old *presence.State, p Presence, now time.Time) *presence.State {
@@ -197,7 +209,13 @@ func (r *Rules) FromXMPP(old *presence.State, p Presence, now time.Time) *presen
 	if old != nil {
 		*s = *old
 	}
+	if p.Exact != nil && r.sideChannel() {
+		if e, ok := fromExact(old, p); ok {
+			return news(old, e)
+		}
+	}
 	t := tupleOf(p, now)
+	withoutExact(s, p.Resource, t.ID)
 	switch {
 	case !p.Unavailable:
 		s.Services = withTuple(s.Services, t)
@@ -208,6 +226,11 @@ func (r *Rules) FromXMPP(old *presence.State, p Presence, now time.Time) *presen
 		s.Services = withoutTuple(s.Services, t)
 	}
 	s.Persons = personFrom(s)
+	return news(old, s)
+}
+
+// news returns s, or old when s says nothing else.
+func news(old, s *presence.State) *presence.State {
 	if old != nil && presence.Equal(old, s) {
 		return old
 	}
@@ -236,6 +259,9 @@ func tupleOf(p Presence, now time.Time) presence.Service {
 	}
 	if p.HasPriority {
 		c.Priority = priorityText(p.Priority)
+	}
+	if p.HasPriority && p.Priority < 0 {
+		t.StatusExt = []presence.RawXML{exactPriority(p.Priority)}
 	}
 	if c != (presence.Contact{}) {
 		t.Contact = &c

@@ -30,7 +30,8 @@ func TestFromXMPP_Table1(t *testing.T) {
 		{"D6 D10 status by language", Presence{Resource: "r", Status: []presence.Note{{Lang: "en", Text: "here"}, {Lang: "de", Text: "da"}, {Lang: "EN", Text: "again"}, {Lang: "fr"}}},
 			presence.Service{ID: "ID-r", Basic: presence.Open, Notes: []presence.Note{{Lang: "en", Text: "here"}, {Lang: "de", Text: "da"}}}},
 		{"D7 negative priority", Presence{Resource: "r", HasPriority: true, Priority: -1},
-			presence.Service{ID: "ID-r", Basic: presence.Open}},
+			presence.Service{ID: "ID-r", Basic: presence.Open, StatusExt: []presence.RawXML{{Space: Ext, Local: "priority",
+				Bytes: `<priority xmlns="urn:porchlight:presence:1">-1</priority>`}}}},
 		{"D8 priority", Presence{Resource: "r", From: juliet, HasPriority: true, Priority: 13},
 			presence.Service{ID: "ID-r", Basic: presence.Open, Contact: &presence.Contact{URI: "xmpp:juliet@im.example/r", Priority: "0.102"}}},
 		{"contact is a URI (RFC 5122)", Presence{Resource: "é?#/x", From: presence.Addr{Scheme: presence.XMPP, User: "o'malley?", Host: "im.example"}},
@@ -261,7 +262,7 @@ func TestXMPPThereAndBack(t *testing.T) {
 				p.Idle = noon // without show it comes back as away
 			}
 		}
-		got := Standard.ToXMPP(Standard.FromXMPP(nil, p, noon), noon)
+		got := wordsOnly.ToXMPP(Standard.FromXMPP(nil, p, noon), noon)
 		if len(got) != 1 || !reflect.DeepEqual(got[0], p) {
 			t.Fatalf("got %+v, want %+v", got, p)
 		}

@@ -20,7 +20,7 @@ var pidfFormat = bridge.NewFormat("pidf", func(dst []byte, v *bridge.View) []byt
 	if v.State == nil {
 		return dst
 	}
-	return pidf.Append(dst, v.State, mapping.SIP(v.Presentity))
+	return pidf.Append(dst, v.Rules.WithoutSideChannel(v.State), mapping.SIP(v.Presentity))
 })
 
 // notice is what the next NOTIFY of a dialog tells.
@@ -232,7 +232,7 @@ func content(d *dialog, n *notice, st event.Standing) []byte {
 	case d.entity == "":
 		return n.view.Bytes(pidfFormat)
 	}
-	return pidf.Append(nil, s, d.entity)
+	return pidf.Append(nil, n.view.Rules.WithoutSideChannel(s), d.entity)
 }
 
 // gone is the state of someone of whom nothing was known.

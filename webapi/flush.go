@@ -19,7 +19,7 @@ import (
 // jsonFormat writes the presence document of a View. It does not depend on
 // the client: the bytes are made once and shared by all who see the View.
 var jsonFormat = bridge.NewFormat("json", func(dst []byte, v *bridge.View) []byte {
-	return v.Rules.AppendJSON(dst, v.Presentity, v.State, time.Now())
+	return v.Rules.AppendJSON(dst, v.Presentity, v.Rules.WithoutSideChannel(v.State), time.Now())
 })
 
 // appendPresence appends the presence frame of it, whose view is nil when

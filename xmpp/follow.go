@@ -51,6 +51,9 @@ func (c *component) handlePresence(ctx context.Context, s *stanza) {
 	case subscribed, unsubscribed:
 		c.settle(follow, s, change)
 	case available, unavailable:
+		if c.echo(s) {
+			return
+		}
 		c.deliver(follow, s.presence(from), change)
 	case errorType:
 		c.failed(follow, s, from.Resource != "", change)
@@ -87,6 +90,21 @@ func (c *component) settle(leg bridge.Leg, s *stanza, change bridge.ChangeID) {
 		// presence with it.
 		c.asks.put(leg, askFetch)
 	}
+}
+
+// echo reports whether a presence stanza says what this gateway has said
+// itself, come back by another: that is no news. It also tells of a side
+// channel that was not readable.
+func (c *component) echo(s *stanza) bool {
+	if s.unread != nil {
+		c.port.metrics.unread.Inc()
+		c.log.Debug("side channel not readable, the stanza's own words count", "from", s.from, "to", s.to, "err", s.unread)
+	}
+	if s.exact == nil || s.lineage.Origin != c.port.hub.Origin() {
+		return false
+	}
+	c.refused("echo", s, nil)
+	return true
 }
 
 // deliver is presence of one resource of a Jabber user, sent to a virtual user

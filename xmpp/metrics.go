@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -12,8 +13,9 @@ type metrics struct {
 	joined     *prometheus.GaugeVec   // domain: 1 while the component is joined
 	reconnects *prometheus.CounterVec // domain: attempts to connect after the first
 	skipped    prometheus.Counter     // stanzas not sent for want of a legal address
-	refused    *prometheus.CounterVec // reason: domain, loop, size, syntax, address
+	refused    *prometheus.CounterVec // reason: domain, loop, echo, size, syntax, address
 	dropped    prometheus.Counter     // answers dropped because the server did not read
+	unread     prometheus.Counter     // side channels that were not readable
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -30,11 +32,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Incoming stanzas that were refused or ignored, by reason."}, []string{"reason"}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{Name: "porchlight_xmpp_answers_dropped_total",
 			Help: "Answers dropped because the XMPP server did not read fast enough."}),
+		unread: prometheus.NewCounter(prometheus.CounterOpts{Name: "porchlight_xmpp_side_channel_unread_total",
+			Help: "Presence stanzas whose side channel was not readable; their own words counted."}),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.stanzas, m.joined, m.reconnects, m.skipped, m.refused, m.dropped} {
+	for _, c := range []prometheus.Collector{m.stanzas, m.joined, m.reconnects, m.skipped, m.refused, m.dropped, m.unread, unsaid} {
 		err := reg.Register(c)
 		if err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
@@ -42,6 +46,13 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	return m, nil
 }
+
+// exactLost counts the side channels that were too large to be written; it is
+// of all ports of the process, since a View is written once for all.
+var exactLost atomic.Int64
+
+var unsaid = prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "porchlight_xmpp_side_channel_unsaid_total",
+	Help: "States shown without their side channel, which was too large."}, func() float64 { return float64(exactLost.Load()) })
 
 // in counts an incoming stanza; its kind label has a bounded set of values.
 func (m *metrics) in(s *stanza) {

@@ -11,6 +11,7 @@ import (
 	"github.com/porchlight-im/porchlight/mapping/presence"
 	"github.com/porchlight-im/porchlight/mapping/xmltext"
 	"github.com/porchlight-im/porchlight/xmpp/payload"
+	"github.com/porchlight-im/porchlight/xmpp/sidechannel"
 )
 
 // parser reads stanzas, one after the other.
@@ -98,6 +99,8 @@ func (p *parser) presenceChild(s *stanza) error {
 			s.stamp = stampOf(string(p.x.Attr("stamp")))
 		case space == payload.NSIdle && local == "idle":
 			s.idle = stampOf(string(p.x.Attr("since")))
+		case space == sidechannel.Space && local == sidechannel.Local:
+			return p.sideChannel(s)
 		}
 		return p.x.Skip()
 	}
@@ -125,6 +128,17 @@ func (p *parser) presenceChild(s *stanza) error {
 		return err
 	}
 	return p.x.Skip()
+}
+
+// sideChannel reads what the stanza carries beside XMPP's own words. What is
+// wrong with that costs only that.
+func (p *parser) sideChannel(s *stanza) error {
+	raw, err := p.x.Raw()
+	if err != nil {
+		return err
+	}
+	s.exact, s.lineage, s.unread = sidechannel.Read([]byte(raw))
+	return nil
 }
 
 // maxStatus is how many <status/> of a stanza are read, one for each language.

@@ -11,6 +11,7 @@ import (
 	"github.com/porchlight-im/porchlight/mapping"
 	"github.com/porchlight-im/porchlight/mapping/presence"
 	"github.com/porchlight-im/porchlight/xmpp/payload"
+	"github.com/porchlight-im/porchlight/xmpp/sidechannel"
 )
 
 // appendHead appends "<name from=… to=… type=… id=…", without the end of the
@@ -56,8 +57,9 @@ func appendTo(dst []byte, to string) []byte { return payload.AppendAttr(dst, "to
 // old is the age from which a state carries its time (XEP-0203).
 const old = time.Minute
 
-// appendContent appends the children of a presence stanza that says p.
-func appendContent(dst []byte, p *mapping.Presence, now time.Time) []byte {
+// appendContent appends the children of a presence stanza that says p of the
+// presentity whose URI is entity.
+func appendContent(dst []byte, p *mapping.Presence, entity string, now time.Time) []byte {
 	if p.Show != "" && !p.Unavailable {
 		dst = payload.AppendElement(dst, "show", p.Show)
 	}
@@ -71,7 +73,7 @@ func appendContent(dst []byte, p *mapping.Presence, now time.Time) []byte {
 		dst = append(dst, "</status>"...)
 	}
 	if p.Unavailable {
-		return dst
+		return appendExact(dst, p, entity)
 	}
 	if p.HasPriority {
 		dst = payload.AppendElement(dst, "priority", strconv.Itoa(int(p.Priority)))
@@ -83,6 +85,29 @@ func appendContent(dst []byte, p *mapping.Presence, now time.Time) []byte {
 	if !p.Idle.IsZero() {
 		dst = payload.AppendIdle(dst, p.Idle)
 	}
+	return appendExact(dst, p, entity)
+}
+
+// lineage is what tells that v comes from here. Of a presentity who shows
+// nothing it has no change, which would tell whether she ever showed anything
+// (RFC 5025 §3.2.1).
+func lineage(v *bridge.View, p *mapping.Presence) mapping.Lineage {
+	l := mapping.Lineage{Origin: v.Origin}
+	if !p.Unavailable || len(p.Exact.Persons) > 0 {
+		l.Change = string(v.Change)
+	}
+	return l
+}
+
+// appendExact appends the side channel, if p has something for it.
+func appendExact(dst []byte, p *mapping.Presence, entity string) []byte {
+	if p.Exact == nil {
+		return dst
+	}
+	dst, err := sidechannel.Append(dst, p.Exact, entity, p.Lineage)
+	if err != nil {
+		exactLost.Add(1)
+	}
 	return dst
 }
 
@@ -90,7 +115,7 @@ func appendContent(dst []byte, p *mapping.Presence, now time.Time) []byte {
 // only the "to" differs between them. Each stanza is three chunks, see
 // nextShown; each chunk is its length and its bytes.
 var stanzaFormat = bridge.NewFormat("xmpp", func(dst []byte, v *bridge.View) []byte {
-	now := time.Now()
+	now, entity := time.Now(), mapping.SIP(v.Presentity)
 	for _, p := range v.Rules.ToXMPP(v.State, now) {
 		if p.Resource == "" && !p.Unavailable {
 			p.Resource = personResource
@@ -107,7 +132,10 @@ var stanzaFormat = bridge.NewFormat("xmpp", func(dst []byte, v *bridge.View) []b
 		}
 		dst = appendChunk(dst, []byte(flag+resource))
 		dst = appendChunk(dst, payload.AppendAttr([]byte("<presence"), "from", from))
-		body := appendContent(nil, &p, now)
+		if p.Exact != nil && p.Lineage == (mapping.Lineage{}) {
+			p.Lineage = lineage(v, &p)
+		}
+		body := appendContent(nil, &p, entity, now)
 		if len(body)+len(from)+maxHead > maxOut {
 			body = nil // texts beyond all reason; the availability matters more
 		}

@@ -20,6 +20,9 @@ type stanza struct {
 	priority    int8
 	hasPriority bool
 	stamp, idle time.Time
+	exact       *presence.State // of the side channel, with its lineage
+	lineage     mapping.Lineage
+	unread      error // why the side channel was not read
 
 	// Of an iq: its first child element, and that one's node attribute.
 	space, local, node string
@@ -40,6 +43,8 @@ func (s *stanza) presence(i presence.Instance) mapping.Presence {
 		HasPriority: s.hasPriority,
 		Stamp:       s.stamp,
 		Idle:        s.idle,
+		Exact:       s.exact,
+		Lineage:     s.lineage,
 	}
 }
 

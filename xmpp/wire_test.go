@@ -62,11 +62,11 @@ func TestX2S_Extras(t *testing.T) {
 	p := mapping.Presence{Stamp: now.Add(-time.Hour), Idle: now.Add(-2 * time.Hour), Show: "away", Priority: -5, HasPriority: true}
 	want := "<show>away</show><priority>-5</priority><c xmlns='http://jabber.org/protocol/caps' hash='sha-1' node='" + capsNode + "' ver='" + userInfo.Ver() + "'/>" +
 		"<delay xmlns='urn:xmpp:delay' stamp='2026-11-24T11:00:00Z'/><idle xmlns='urn:xmpp:idle:1' since='2026-11-24T10:00:00Z'/>"
-	if got := string(appendContent(nil, &p, now)); got != want {
+	if got := string(appendContent(nil, &p, "sip:a@sip.example", now)); got != want {
 		t.Errorf("XEP-0115, XEP-0203, XEP-0319:\n got %s\nwant %s", got, want)
 	}
 	p.Unavailable, p.Status = true, []presence.Note{{Lang: "de", Text: "Weg"}}
-	if got := string(appendContent(nil, &p, now)); got != "<status xml:lang='de'>Weg</status>" {
+	if got := string(appendContent(nil, &p, "sip:a@sip.example", now)); got != "<status xml:lang='de'>Weg</status>" {
 		t.Errorf("unavailable says %s", got)
 	}
 }

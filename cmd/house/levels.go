@@ -21,7 +21,7 @@ var levels = map[string]int{
 	"simple/pidf": 1, "simple/event": 1, "simple/digest": 1, "simple/transport": 1,
 	"mapping": 1, "bridge/policy": 1,
 
-	"bridge": 2,
+	"bridge": 2, "xmpp/sidechannel": 2,
 
 	"simple": 3, "xmpp": 3, "webapi": 3,
 

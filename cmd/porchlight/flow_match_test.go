@@ -202,6 +202,8 @@ var volatile = []struct {
 	{regexp.MustCompile(`^CSeq: \d+`), "CSeq: *"},
 	{regexp.MustCompile(`;tag=[^;>\s]*`), ";tag=*"},
 	{regexp.MustCompile(`^(<(?:presence|iq|message)\b.*) id="[^"]*"`), `$1 id="*"`},
+	{regexp.MustCompile(`(<exact change="[^"]*" origin=")[^"]*`), `$1*`},
+	{regexp.MustCompile(`(<exact change=")[^"]+`), `$1*`},
 	{regexp.MustCompile(`("(?:change|etag|session)": )"[^"]*"`), `$1"*"`},
 	{regexp.MustCompile(`("(?:rev|server_time)": )[^,]*`), `$1"*"`},
 }

@@ -135,9 +135,9 @@ func parseFormat(format string, b []byte, now time.Time) (*document, error) {
 func writeFormat(format string, a presence.Addr, s *presence.State, now time.Time) []byte {
 	switch format {
 	case "json":
-		return mapping.Standard.AppendJSON(nil, a, s, now)
+		return words.AppendJSON(nil, a, s, now)
 	case "xmpp":
-		return appendStanzas(nil, a, mapping.Standard.ToXMPP(s, now))
+		return appendStanzas(nil, a, words.ToXMPP(s, now))
 	}
 	entity := s.Entity
 	if entity == "" {
@@ -232,5 +232,9 @@ func nextTag(b []byte) []byte {
 	}
 	return b
 }
+
+// words are the rules of the command: it shows what each network's own words
+// can say, without the side channel.
+var words = &mapping.Rules{SideChannelOff: true}
 
 var errNoStanza = errors.New("no presence stanza in it")

@@ -63,7 +63,7 @@ func TestMapWhatClientsPublish(t *testing.T) {
 			}
 			var got []string
 			now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-			for _, p := range mapping.Standard.ToXMPP(s, now) {
+			for _, p := range words.ToXMPP(s, now) {
 				show := p.Show
 				if p.Unavailable {
 					show = "-"
@@ -77,7 +77,7 @@ func TestMapWhatClientsPublish(t *testing.T) {
 			if strings.Join(got, "|") != c.want {
 				t.Errorf("ToXMPP: %q, want %q", got, c.want)
 			}
-			if e := mapping.Standard.Effective(s, now); e.Word != c.word {
+			if e := words.Effective(s, now); e.Word != c.word {
 				t.Errorf("Effective: %+v, want %s", e, c.word)
 			}
 		})
@@ -122,7 +122,7 @@ func TestRFC8048Examples(t *testing.T) {
 				t.Fatal(err)
 			}
 			if p.Direction == "sip-to-xmpp" {
-				got := mapping.Standard.ToXMPP(state, now)
+				got := words.ToXMPP(state, now)
 				unavailable := doc.state.Services[0].Basic == presence.Closed
 				if len(got) != 1 || got[0].Unavailable != unavailable || got[0].Resource != "dr4hcr0st3lup4c" {
 					t.Errorf("E1 E2 E4: %+v, want unavailable %v", got, unavailable)
@@ -157,7 +157,7 @@ func TestRFC3922Examples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, got := mapping.Standard.ToXMPP(doc.state, now)[0], mapping.Standard.ToXMPP(state, now)[0]
+			want, got := words.ToXMPP(doc.state, now)[0], words.ToXMPP(state, now)[0]
 			// Its namespace of <im/> was never registered, so that show is lost,
 			// and its resources are tuple ids as they are.
 			want.Show, want.Stamp, got.Stamp = got.Show, time.Time{}, time.Time{}

@@ -69,7 +69,7 @@ func parseStanzas(b []byte, now time.Time) (*document, error) {
 		if st.From != "" {
 			d.about = about
 		}
-		d.state = mapping.Standard.FromXMPP(d.state, d.presence(&st, from), now)
+		d.state = words.FromXMPP(d.state, d.presence(&st, from), now)
 	}
 	if d.state == nil {
 		return nil, errNoStanza
