@@ -18,6 +18,8 @@ type metrics struct {
 	roundTrip prometheus.Histogram
 	// current is the number of subscriptions.
 	current prometheus.Gauge
+	// echoes counts states of our own that came back.
+	echoes prometheus.Counter
 }
 
 // newMetrics makes the metrics and registers them with reg, unless it is nil.
@@ -36,9 +38,12 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		current: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "porchlight_sip_subscriptions_current", Help: "Subscriptions of SIP watchers.",
 		}),
+		echoes: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "porchlight_sip_echoes_total", Help: "States that this gateway has translated itself and that came back.",
+		}),
 	}
 	if reg != nil {
-		reg.MustRegister(m.publish, m.subscribe, m.notify, m.roundTrip, m.current)
+		reg.MustRegister(m.publish, m.subscribe, m.notify, m.roundTrip, m.current, m.echoes)
 	}
 	return m
 }

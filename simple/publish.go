@@ -137,6 +137,9 @@ func (p *Port) document(r *transport.Request, who presence.Addr) (*presence.Stat
 	if err != nil || entity != who {
 		return nil, bridge.Errorf(bridge.Malformed, "the document is about another entity than the Request-URI")
 	}
+	if p.echo(s, r.CallID().Value()) {
+		return &presence.State{}, nil // a source that says nothing
+	}
 	return withoutParts(s), nil
 }
 

@@ -127,6 +127,9 @@ func (s *subscriber) take(f *follow, n told) transport.Reply {
 		return refusal(n.fault)
 	}
 	// RFC 6665 §4.4.1: the last one is answered with 200 too.
+	if n.state != nil && s.port.echo(n.state, n.callID) {
+		return transport.Reply{Code: 200}
+	}
 	if n.state != nil && !f.left && (f.fetch && n.standing.State != "pending" || f.sub.Phase() == event.Active) {
 		state, change, leg := n.state, bridge.NewChange(), f.leg
 		s.port.log.Debug("state from elsewhere", "change", change, "call_id", n.callID)
