@@ -63,7 +63,7 @@ func TestTwo_SideChannelRestoresExactly(t *testing.T) {
 	if res.code() != 200 {
 		t.Fatalf("SUBSCRIBE: %v", res)
 	}
-	m := d.notify("alice's state", has("active", "<rpid:", "lineage"))
+	m := d.notify("alice's state", has("active", "bs35r9", "eg92n8", "lineage"))
 	got, err := document.Decode([]byte(m.body))
 	if err != nil {
 		t.Fatal(err)
