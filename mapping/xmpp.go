@@ -17,6 +17,7 @@ type Presence struct {
 	Unavailable bool
 	Show        string          // "", "away", "chat", "dnd", "xa"
 	Status      []presence.Note // by language
+	Cut         bool            // a text of Status was too long and is cut
 	// Priority is -128 to 127; HasPriority tells 0 from absent.
 	Priority    int8
 	HasPriority bool
@@ -74,6 +75,9 @@ func (r *Rules) ToXMPP(s *presence.State, now time.Time) []Presence {
 	}
 	if r.sideChannel() {
 		r.carry(out, s, names, now)
+	}
+	for i := range out {
+		out[i].Status, out[i].Cut = cutNotes(out[i].Status)
 	}
 	return out
 }
