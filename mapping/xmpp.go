@@ -73,11 +73,11 @@ func (r *Rules) ToXMPP(s *presence.State, now time.Time) []Presence {
 	if len(out) == 0 && len(s.Persons) > 0 {
 		out = append(out, r.personPresence(s, &h, now))
 	}
-	if r.sideChannel() {
-		r.carry(out, s, names, now)
-	}
 	for i := range out {
 		out[i].Status, out[i].Cut = cutNotes(out[i].Status)
+	}
+	if r.sideChannel() {
+		r.carry(out, s, names, now)
 	}
 	return out
 }

@@ -2,7 +2,6 @@ package xmpp
 
 import (
 	"fmt"
-	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -16,6 +15,7 @@ type metrics struct {
 	refused    *prometheus.CounterVec // reason: domain, loop, echo, size, syntax, address
 	dropped    prometheus.Counter     // answers dropped because the server did not read
 	unread     prometheus.Counter     // side channels that were not readable
+	unsaid     *prometheus.CounterVec // what: text, side channel, all but the availability
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -32,13 +32,15 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Incoming stanzas that were refused or ignored, by reason."}, []string{"reason"}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{Name: "porchlight_xmpp_answers_dropped_total",
 			Help: "Answers dropped because the XMPP server did not read fast enough."}),
+		unsaid: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "porchlight_xmpp_unsaid_total",
+			Help: "States sent to a watcher without what was too large for a stanza."}, []string{"what"}),
 		unread: prometheus.NewCounter(prometheus.CounterOpts{Name: "porchlight_xmpp_side_channel_unread_total",
 			Help: "Presence stanzas whose side channel was not readable; their own words counted."}),
 	}
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.stanzas, m.joined, m.reconnects, m.skipped, m.refused, m.dropped, m.unread, unsaid} {
+	for _, c := range []prometheus.Collector{m.stanzas, m.joined, m.reconnects, m.skipped, m.refused, m.dropped, m.unread, m.unsaid} {
 		err := reg.Register(c)
 		if err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
@@ -46,13 +48,6 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	return m, nil
 }
-
-// exactLost counts the side channels that were too large to be written; it is
-// of all ports of the process, since a View is written once for all.
-var exactLost atomic.Int64
-
-var unsaid = prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "porchlight_xmpp_side_channel_unsaid_total",
-	Help: "States shown without their side channel, which was too large."}, func() float64 { return float64(exactLost.Load()) })
 
 // in counts an incoming stanza; its kind label has a bounded set of values.
 func (m *metrics) in(s *stanza) {

@@ -99,16 +99,41 @@ func lineage(v *bridge.View, p *mapping.Presence) mapping.Lineage {
 	return l
 }
 
-// appendExact appends the side channel, if p has something for it.
+// appendExact appends the side channel, if p has something for it and it is
+// not too large; then it takes it from p.
 func appendExact(dst []byte, p *mapping.Presence, entity string) []byte {
 	if p.Exact == nil {
 		return dst
 	}
 	dst, err := sidechannel.Append(dst, p.Exact, entity, p.Lineage)
 	if err != nil {
-		exactLost.Add(1)
+		p.Exact = nil
 	}
 	return dst
+}
+
+// What of a state is not in its stanza.
+const (
+	lostNothing byte = iota
+	lostText         // a text was too long, and is cut
+	lostExact        // the side channel was too large
+	lostContent      // all but the availability was too large
+)
+
+// appendLimited is appendContent within the size that servers take, and tells
+// what that has cost.
+func appendLimited(dst []byte, p *mapping.Presence, entity string, now time.Time) (_ []byte, lost byte) {
+	begin, exact := len(dst), p.Exact != nil
+	dst = appendContent(dst, p, entity, now)
+	switch {
+	case len(dst)-begin+maxHead > maxOut:
+		return dst[:begin], lostContent // the availability matters more
+	case exact && p.Exact == nil:
+		lost = lostExact
+	case p.Cut && p.Exact == nil:
+		lost = lostText
+	}
+	return dst, lost
 }
 
 // stanzaFormat is a View as presence stanzas, written once for all watchers:
@@ -124,21 +149,18 @@ var stanzaFormat = bridge.NewFormat("xmpp", func(dst []byte, v *bridge.View) []b
 		if !ok {
 			continue // the writer has found out by itself
 		}
-		var rest []byte
-		flag := "+"
-		if p.Unavailable {
-			flag = "-"
-			rest = payload.AppendAttr(rest, "type", unavailable)
-		}
-		dst = appendChunk(dst, []byte(flag+resource))
-		dst = appendChunk(dst, payload.AppendAttr([]byte("<presence"), "from", from))
 		if p.Exact != nil && p.Lineage == (mapping.Lineage{}) {
 			p.Lineage = lineage(v, &p)
 		}
-		body := appendContent(nil, &p, entity, now)
-		if len(body)+len(from)+maxHead > maxOut {
-			body = nil // texts beyond all reason; the availability matters more
+		body, lost := appendLimited(nil, &p, entity, now)
+		var rest []byte
+		flag := byte('+')
+		if p.Unavailable {
+			flag = '-'
+			rest = payload.AppendAttr(rest, "type", unavailable)
 		}
+		dst = appendChunk(dst, append([]byte{flag, lost}, resource...))
+		dst = appendChunk(dst, payload.AppendAttr([]byte("<presence"), "from", from))
 		rest = append(rest, '>')
 		rest = append(rest, body...)
 		dst = appendChunk(dst, append(rest, "</presence>"...))
@@ -159,14 +181,15 @@ const maxHead = 40_000
 type shown struct {
 	resource     string
 	available    bool
+	lost         byte
 	before, rest []byte
 }
 
 // nextShown takes the next stanza off b, which stanzaFormat has written.
 func nextShown(b []byte) (s shown, left []byte) {
 	resource, b := nextChunk(b)
-	s.available = resource[0] == '+'
-	s.resource = string(resource[1:])
+	s.available, s.lost = resource[0] == '+', resource[1]
+	s.resource = string(resource[2:])
 	s.before, b = nextChunk(b)
 	s.rest, b = nextChunk(b)
 	return s, b

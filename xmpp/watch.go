@@ -276,11 +276,22 @@ func (c *component) appendState(dst []byte, a presence.Addr, w *watch, view *bri
 	if view != nil {
 		dst, now = appendView(dst, w.to, view)
 		c.port.metrics.stanzas.WithLabelValues("out", "presence").Add(float64(now.n))
+		c.lost(view, now.lost)
 	}
 	dst = c.appendGone(dst, a, w, now.mentioned)
 	slices.Sort(now.available)
 	w.shown = now.available
 	return dst
+}
+
+// lost tells what of view could not be said.
+func (c *component) lost(view *bridge.View, what byte) {
+	if what == lostNothing {
+		return
+	}
+	name := [...]string{lostText: "text", lostExact: "side channel", lostContent: "all but the availability"}[what]
+	c.port.metrics.unsaid.WithLabelValues(name).Inc()
+	c.log.Debug("not all of a state could be said", "presentity", view.Presentity, "change", view.Change, "lost", name)
 }
 
 // appendGone appends unavailable from the resources that were shown, except
@@ -341,6 +352,7 @@ func notFound(err *bridge.Error) *bridge.Error {
 // tuples says what a View's stanzas have shown.
 type tuples struct {
 	n                    int
+	lost                 byte     // the worst of the stanzas
 	available, mentioned []string // resources
 }
 
@@ -351,6 +363,7 @@ func appendView(dst []byte, to string, v *bridge.View) ([]byte, tuples) {
 		var s shown
 		s, b = nextShown(b)
 		t.n++
+		t.lost = max(t.lost, s.lost)
 		t.mentioned = append(t.mentioned, s.resource)
 		if s.available {
 			t.available = append(t.available, s.resource)

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/porchlight-im/porchlight/bridge/bridgetest"
 	"github.com/porchlight-im/porchlight/mapping"
 	"github.com/porchlight-im/porchlight/mapping/presence"
@@ -77,8 +79,11 @@ func TestX2S_StanzaTooLarge(t *testing.T) {
 	befriended(t, func(w *world, tag string) {
 		w.publish(alice, tag, open("phone", strings.Repeat("<", 300_000)))
 		got := w.expect("presence alice@sip.example/phone>romeo@im.example")
-		if len(got[0].XML) > maxOut {
+		if len(got[0].XML) > maxOut || !strings.Contains(got[0].XML, "&lt;…</status>") {
 			t.Errorf("%d bytes", len(got[0].XML))
+		}
+		if n := testutil.ToFloat64(w.port.metrics.unsaid.WithLabelValues("side channel")); n != 1 {
+			t.Errorf("%v states without their side channel were counted", n)
 		}
 	})
 }
