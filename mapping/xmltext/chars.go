@@ -11,8 +11,10 @@ import (
 const (
 	nameStart = 1 << iota // may begin a name
 	nameLater             // may stand in a name
+	namePlain             // may stand in a name, is ASCII and no colon
 	space                 // XML 1.0 §2.3 S
 	special               // must be looked at in an attribute value
+	delimiter             // may end an attribute value
 	control               // may not stand in a document
 )
 
@@ -22,16 +24,22 @@ func init() {
 	for c := range class {
 		b := byte(c)
 		switch {
-		case b >= 0x80, b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b == '_', b == ':':
+		case b >= 0x80:
 			class[c] = nameStart | nameLater
-		case b >= '0' && b <= '9', b == '-', b == '.':
+		case b == ':':
 			class[c] = nameLater
+		case b >= 'a' && b <= 'z', b >= 'A' && b <= 'Z', b == '_':
+			class[c] = nameStart | nameLater | namePlain
+		case b >= '0' && b <= '9', b == '-', b == '.':
+			class[c] = nameLater | namePlain
 		case b == ' ':
 			class[c] = space
 		case b == '\t', b == '\n', b == '\r':
 			class[c] = space | special
 		case b == '&', b == '<':
 			class[c] = special
+		case b == '"', b == '\'':
+			class[c] = delimiter
 		case b < 0x20:
 			class[c] = control
 		}
@@ -93,31 +101,46 @@ func (s *Scanner) space() bool {
 	return moved
 }
 
-// name reads a qualified name (Namespaces in XML §4). colon is the place of
-// the colon in it, or -1.
-func (s *Scanner) name() (n []byte, colon int, err error) {
-	i, wide, colons := s.pos, byte(0), 0
-	colon = -1
-	for ; i < len(s.b); i++ {
-		c := s.b[i]
-		if class[c]&nameLater == 0 {
-			break
-		}
-		if c == ':' {
-			colon = i - s.pos
-			colons++
-		}
-		wide |= c
+// name reads a qualified name (Namespaces in XML §4), up to pos. local is
+// where its local part begins: behind the colon, or where the name begins.
+func (s *Scanner) name() (local int, err error) {
+	b, i := s.b, s.pos
+	local = i
+	for i < len(b) && class[b[i]]&namePlain != 0 {
+		i++
 	}
-	n = s.b[s.pos:i]
-	if len(n) == 0 || class[n[0]]&nameStart == 0 || wide >= utf8.RuneSelf && !wideName(n) {
-		return nil, -1, s.fail(s.pos, "not a name")
+	if i < len(b) && b[i] == ':' {
+		i++
+		local = i
+		for i < len(b) && class[b[i]]&namePlain != 0 {
+			i++
+		}
 	}
-	if colons > 0 && (colons > 1 || colon == 0 || !startsName(n[colon+1:])) {
-		return nil, -1, s.fail(s.pos, "%s is not a qualified name", n)
+	if local == i || class[b[local]]&class[b[s.pos]]&nameStart == 0 || i < len(b) && class[b[i]]&nameLater != 0 {
+		return s.oddName()
 	}
 	s.pos = i
-	return n, colon, nil
+	return local, nil
+}
+
+// oddName is name for one that is wrong, or has characters above ASCII.
+func (s *Scanner) oddName() (local int, err error) {
+	n := s.b[s.pos:]
+	for i, c := range n {
+		if class[c]&nameLater == 0 {
+			n = n[:i]
+			break
+		}
+	}
+	if len(n) == 0 || class[n[0]]&nameStart == 0 && n[0] != ':' || !wideName(n) {
+		return 0, s.fail(s.pos, "not a name")
+	}
+	begin, colon := s.pos, bytes.IndexByte(n, ':')
+	if colon >= 0 && (colon == 0 || !startsName(n[colon+1:]) || bytes.IndexByte(n[colon+1:], ':') >= 0) {
+		return 0, s.fail(s.pos, "%s is not a qualified name", n)
+	}
+	s.pos += len(n)
+	return begin + colon + 1, nil
 }
 
 // startsName tells whether n, of characters of names, begins as a name does.

@@ -1,5 +1,7 @@
 package xmltext
 
+import "bytes"
+
 // Each calls f at the start tag of each child of the current element, and
 // returns behind the end tag. f must consume the child: by Each, Content, Raw
 // or Skip. Text between the children is passed over.
@@ -91,20 +93,19 @@ func (s *Scanner) AppendRaw(dst []byte) ([]byte, error) {
 	for i := range s.ns[:outer] {
 		s.ns[i].used = false
 	}
-	begin, m := s.begin, s.Mark()
-	s.raw, s.bare = outer+1, false
-	s.Rewind(m) // to see what its own start tag uses
-	nameEnd := begin + 1 + len(s.stack[len(s.stack)-1].name)
+	begin, nameEnd := s.begin, s.stack[len(s.stack)-1].end
+	s.raw = outer
+	s.Rewind(s.Mark()) // to see what its own start tag uses
 	err := s.skipRaw()
 	s.raw = 0
 	if err != nil {
 		return dst, err
 	}
 	dst = append(dst, s.b[begin:nameEnd]...)
-	if s.bare {
+	if s.ns[0].used {
 		dst = append(dst, ` xmlns=""`...)
 	}
-	for i := range s.ns[:outer] {
+	for i := predeclared; i < outer; i++ {
 		if s.ns[i].used {
 			dst = appendBinding(dst, &s.ns[i])
 		}
@@ -138,11 +139,9 @@ func (s *Scanner) skipRaw() error {
 // useQName notes that the prefix of a qualified name in a value is used.
 func (s *Scanner) useQName(v []byte) {
 	v = v[notSpace(v):]
-	for i, c := range v {
-		if c == ':' {
-			s.resolve(v[:i], false)
-			return
-		}
+	i := bytes.IndexByte(v, ':')
+	if i > 0 {
+		s.resolve(v[:i])
 	}
 }
 

@@ -103,13 +103,14 @@ func (s *Scanner) instruction() error {
 	}
 	end := s.pos + 2 + i
 	s.pos += 2
-	target, colon, err := s.name()
+	begin := s.pos
+	local, err := s.name()
 	switch {
 	case err != nil:
 		return err
-	case bytes.EqualFold(target, []byte("xml")):
+	case bytes.EqualFold(s.b[begin:s.pos], []byte("xml")):
 		return s.fail(s.begin, "an XML declaration that is not at the beginning")
-	case colon >= 0:
+	case local > begin:
 		// Namespaces in XML §7: no colon in a target.
 		return s.fail(s.begin, "a colon in the target of a processing instruction")
 	case s.pos != end && class[s.b[s.pos]]&space == 0:

@@ -34,8 +34,8 @@ type Attr struct {
 	Space, Local, Value []byte // Value with references undone and white space normalised
 	// SpaceID is the number of Space in the Scanner's Spaces, or 0.
 	SpaceID    int
-	prefix     []byte
-	begin, end int
+	begin, end int // where it stands in the document
+	local      int // where its local name begins
 }
 
 // Span returns where the attribute stands in the document: from the first byte
@@ -52,13 +52,16 @@ type binding struct {
 	used        bool // by the element that Raw reads
 }
 
-// open is an element whose end has not come.
+// predeclared is how many bindings are there without a declaration: of the
+// empty prefix to no namespace, and of xml.
+const predeclared = 2
+
+// open is an element whose end has not come. It has no pointers, so that it
+// costs the garbage collector nothing.
 type open struct {
-	name   []byte // as written
-	space  []byte
-	id     int
-	prefix int // length of the prefix and its colon
-	ns     int // how many bindings there were before its own
+	begin, local, end int // where its name, and the local part of it, stand
+	space             int // the binding of its namespace
+	ns                int // how many bindings there were before its own
 }
 
 // Scanner reads one document after the other. The zero Scanner is ready for
@@ -84,18 +87,23 @@ type Scanner struct {
 	selfClosed bool
 	rootSeen   bool
 	checked    bool
-	raw        int  // while Raw reads: the number of bindings outside, plus 1
-	bare       bool // while Raw reads: an element is in no namespace, by no declaration
-	next       struct{ amp, cr, close int }
+	raw        int // while Raw reads: the number of bindings outside
+	next       places
 }
+
+// places are where something stands next that text must be searched for, each
+// found once and for as long as the scanner has not passed it; odd is the
+// first of them.
+type places struct{ amp, cr, close, odd int }
 
 // Reset begins the document b, which the caller must not change meanwhile.
 func (s *Scanner) Reset(b []byte) {
-	*s = Scanner{
-		Spaces: s.Spaces, Attrs: s.Attrs[:0], b: b,
-		stack: s.stack[:0], ns: s.ns[:0], buf: reuse(s.buf), acc: reuse(s.acc),
-	}
-	s.next.amp, s.next.cr, s.next.close = -1, -1, -1
+	s.Space, s.Local, s.SpaceID, s.Attrs, s.Text = nil, nil, 0, s.Attrs[:0], nil
+	s.b, s.pos, s.begin, s.end = b, 0, 0, 0
+	s.stack, s.buf, s.acc = s.stack[:0], reuse(s.buf), reuse(s.acc)
+	s.selfClosed, s.rootSeen, s.checked, s.raw = false, false, false, 0
+	s.next = places{-1, -1, -1, -1}
+	s.ns = append(s.ns[:0], binding{}, binding{prefix: xmlPrefix, uri: xmlNS, id: s.Spaces[NS]})
 }
 
 // reuse empties b, or lets it go when it is large.
@@ -119,7 +127,7 @@ func (s *Scanner) ResetIn(b []byte, scope []Binding) {
 // without those that others hide.
 func (s *Scanner) Bindings() []Binding {
 	var out []Binding
-	for i := range s.ns {
+	for i := predeclared; i < len(s.ns); i++ {
 		if j := s.binding(s.ns[i].prefix); j == i {
 			out = append(out, Binding{string(s.ns[i].prefix), string(s.ns[i].uri)})
 		}
@@ -135,10 +143,13 @@ func (s *Scanner) Depth() int { return len(s.stack) }
 func (s *Scanner) Span() (begin, end int) { return s.begin, s.end }
 
 // Mark is a start tag to come back to.
-type Mark struct{ begin, depth int }
+type Mark struct {
+	begin, depth int
+	next         places
+}
 
 // Mark remembers the start tag that has just been read.
-func (s *Scanner) Mark() Mark { return Mark{s.begin, len(s.stack)} }
+func (s *Scanner) Mark() Mark { return Mark{s.begin, len(s.stack), s.next} }
 
 // Rewind goes back to behind the start tag of m, which must be of the element
 // that has just ended, or of one that is still open.
@@ -147,8 +158,7 @@ func (s *Scanner) Rewind(m Mark) {
 		s.pop()
 	}
 	s.selfClosed, s.rootSeen = false, len(s.stack) > 0
-	s.begin, s.pos = m.begin, m.begin
-	s.next.amp, s.next.cr, s.next.close = -1, -1, -1
+	s.begin, s.pos, s.next = m.begin, m.begin, m.next
 	s.startTag() // it has been read before, without a fault
 }
 
@@ -189,7 +199,8 @@ func (s *Scanner) Next() (Kind, error) {
 	s.begin, s.end = len(s.b), len(s.b)
 	switch {
 	case len(s.stack) > 0:
-		return EOF, s.fail(s.pos, "the document ends inside <%s>", s.stack[len(s.stack)-1].name)
+		o := &s.stack[len(s.stack)-1]
+		return EOF, s.fail(s.pos, "the document ends inside <%s>", s.b[o.begin:o.end])
 	case !s.rootSeen:
 		return EOF, s.fail(s.pos, "the document has no root element")
 	}
@@ -225,19 +236,28 @@ func (s *Scanner) text() (Kind, error) {
 		}
 		return EOF, nil
 	}
-	if s.ahead(&s.next.close, "]]>") {
-		return EOF, s.fail(s.next.close, "]]> in text")
-	}
-	// Both must look: each keeps its own place.
-	amp, cr := s.ahead(&s.next.amp, "&"), s.ahead(&s.next.cr, "\r")
-	if !amp && !cr {
-		s.Text = t
+	s.Text = t
+	if s.pos <= s.next.odd {
 		return Text, nil
+	}
+	return Text, s.oddText()
+}
+
+// oddText looks at a text that may have something in it.
+func (s *Scanner) oddText() error {
+	// Each must look, to keep its own place.
+	amp, cr, end := s.ahead(&s.next.amp, "&"), s.ahead(&s.next.cr, "\r"), s.ahead(&s.next.close, "]]>")
+	s.next.odd = min(s.next.amp, s.next.cr, s.next.close)
+	if end {
+		return s.fail(s.next.close, "]]> in text")
+	}
+	if !amp && !cr {
+		return nil
 	}
 	var err error
 	s.buf = s.buf[:0]
-	s.Text, err = s.unescape(t, begin, false)
-	return Text, err
+	s.Text, err = s.unescape(s.Text, s.begin, false)
+	return err
 }
 
 // ahead reports whether what stands in the document between the beginning of
@@ -273,17 +293,25 @@ func (s *Scanner) endTag() error {
 	if len(s.stack) == 0 {
 		return s.fail(s.pos, "an end tag without a start tag")
 	}
-	name := s.stack[len(s.stack)-1].name
+	o := &s.stack[len(s.stack)-1]
+	name := s.b[o.begin:o.end]
 	s.pos += 2
 	if n := s.pos + len(name); n < len(s.b) && s.b[n] == '>' && string(s.b[s.pos:n]) == string(name) {
 		s.pos = n + 1
 		s.pop()
 		return nil
 	}
-	got, _, err := s.name()
+	return s.oddEnd(name)
+}
+
+// oddEnd reads the rest of an end tag that is not just name.
+func (s *Scanner) oddEnd(name []byte) error {
+	begin := s.pos
+	_, err := s.name()
 	if err != nil {
 		return err
 	}
+	got := s.b[begin:s.pos]
 	s.space()
 	if s.pos >= len(s.b) || s.b[s.pos] != '>' {
 		return s.fail(s.pos, "the end tag </%s does not end", got)
@@ -299,7 +327,8 @@ func (s *Scanner) endTag() error {
 // pop closes the innermost element.
 func (s *Scanner) pop() {
 	o := &s.stack[len(s.stack)-1]
-	s.Space, s.SpaceID, s.Local = o.space, o.id, o.name[o.prefix:]
+	b := &s.ns[o.space]
+	s.Space, s.SpaceID, s.Local = b.uri, b.id, s.b[o.local:o.end]
 	s.ns = s.ns[:o.ns]
 	s.stack = s.stack[:len(s.stack)-1]
 }

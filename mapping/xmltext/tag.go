@@ -8,7 +8,9 @@ func (s *Scanner) startTag() error {
 		return s.fail(s.pos, "a second root element")
 	}
 	s.pos++
-	n, colon, err := s.name()
+	o := open{begin: s.pos, ns: len(s.ns)}
+	var err error
+	o.local, err = s.name()
 	if err != nil {
 		return err
 	}
@@ -16,20 +18,21 @@ func (s *Scanner) startTag() error {
 		return s.tooLarge(s.begin, "elements are nested deeper than %d", MaxDepth)
 	}
 	s.rootSeen = true
-	o := open{name: n, prefix: colon + 1, ns: len(s.ns)}
+	o.end = s.pos
 	s.buf = s.buf[:0]
 	s.Attrs = s.Attrs[:0]
 	err = s.attributes(o.ns)
 	if err != nil {
 		return err
 	}
-	var ok bool
-	o.space, o.id, ok = s.resolve(n[:max(colon, 0)], true)
-	if !ok {
-		return s.fail(s.begin, "the prefix %s is not declared", n[:colon])
+	prefix := s.prefix(o.begin, o.local)
+	o.space = s.resolve(prefix)
+	if o.space < 0 {
+		return s.fail(s.begin, "the prefix %s is not declared", prefix)
 	}
 	s.stack = append(s.stack, o)
-	s.Space, s.SpaceID, s.Local = o.space, o.id, n[o.prefix:]
+	b := &s.ns[o.space]
+	s.Space, s.SpaceID, s.Local = b.uri, b.id, s.b[o.local:o.end]
 	if len(s.Attrs) > 0 {
 		return s.resolveAttrs()
 	}
@@ -72,10 +75,11 @@ func (s *Scanner) attributes(outer int) error {
 // attribute reads one attribute or namespace declaration.
 func (s *Scanner) attribute(outer int) error {
 	begin := s.pos
-	n, colon, err := s.name()
+	local, err := s.name()
 	if err != nil {
 		return err
 	}
+	n, prefix := s.b[begin:s.pos], s.prefix(begin, local)
 	if s.pos < len(s.b) && s.b[s.pos] != '=' {
 		s.space()
 	}
@@ -89,13 +93,21 @@ func (s *Scanner) attribute(outer int) error {
 		return err
 	}
 	switch {
-	case colon < 0 && string(n) == "xmlns":
+	case string(n) == "xmlns":
 		return s.declare(nil, v, begin, outer)
-	case colon == len("xmlns") && string(n[:colon]) == "xmlns":
-		return s.declare(n[colon+1:], v, begin, outer)
+	case string(prefix) == "xmlns":
+		return s.declare(n[local-begin:], v, begin, outer)
 	}
-	s.Attrs = append(s.Attrs, Attr{Local: n[colon+1:], Value: v, prefix: n[:max(colon, 0)], begin: begin, end: s.pos})
+	s.Attrs = append(s.Attrs, Attr{Local: n[local-begin:], Value: v, begin: begin, end: s.pos, local: local})
 	return nil
+}
+
+// prefix is the prefix of the name at begin whose local part is at local.
+func (s *Scanner) prefix(begin, local int) []byte {
+	if local == begin {
+		return nil
+	}
+	return s.b[begin : local-1]
 }
 
 // value reads the quoted value of the attribute n.
@@ -103,22 +115,34 @@ func (s *Scanner) value(n []byte) ([]byte, error) {
 	if s.pos >= len(s.b) || s.b[s.pos] != '"' && s.b[s.pos] != '\'' {
 		return nil, s.fail(s.pos, "the value of %s is not quoted", n)
 	}
-	quote := s.b[s.pos]
-	begin, i, seen := s.pos+1, s.pos+1, uint8(0)
-	for ; i < len(s.b) && s.b[i] != quote; i++ {
-		if s.b[i] == '<' {
-			return nil, s.fail(i, "a < in the value of %s", n)
-		}
-		seen |= class[s.b[i]]
+	b, begin := s.b, s.pos+1
+	i := begin
+	for i < len(b) && class[b[i]]&(delimiter|special) == 0 {
+		i++
 	}
-	if i == len(s.b) {
+	if i < len(b) && b[i] == b[begin-1] {
+		s.pos = i + 1
+		return b[begin:i], nil
+	}
+	return s.oddValue(n, begin)
+}
+
+// oddValue reads the value of n from begin on, which is not just text up to
+// the first quote.
+func (s *Scanner) oddValue(n []byte, begin int) ([]byte, error) {
+	length := bytes.IndexByte(s.b[begin:], s.b[begin-1])
+	v := s.b[begin : begin+max(length, 0)]
+	if length < 0 {
+		v = s.b[begin:]
+	}
+	if i := bytes.IndexByte(v, '<'); i >= 0 {
+		return nil, s.fail(begin+i, "a < in the value of %s", n)
+	}
+	if length < 0 {
 		return nil, s.fail(s.pos, "the value of %s does not end", n)
 	}
-	s.pos = i + 1
-	if seen&special == 0 {
-		return s.b[begin:i], nil
-	}
-	return s.unescape(s.b[begin:i], begin, true)
+	s.pos = begin + length + 1
+	return s.unescape(v, begin, true)
 }
 
 // declare takes in a namespace declaration.
@@ -138,7 +162,7 @@ func (s *Scanner) declare(prefix, uri []byte, at, outer int) error {
 		return s.fail(at, "a reserved prefix or namespace is declared")
 	case len(uri) > MaxSpace:
 		return s.tooLarge(at, "a namespace name longer than %d bytes", MaxSpace)
-	case len(s.ns) >= MaxBindings:
+	case len(s.ns) >= predeclared+MaxBindings:
 		return s.tooLarge(at, "more than %d namespace declarations", MaxBindings)
 	}
 	if len(s.buf) > 0 {
@@ -158,39 +182,28 @@ func (s *Scanner) binding(prefix []byte) int {
 	return -1
 }
 
-// resolve returns the namespace of prefix. An element without one is in the
-// default namespace.
-func (s *Scanner) resolve(prefix []byte, element bool) (uri []byte, id int, ok bool) {
-	if i := s.binding(prefix); i >= 0 {
-		b := &s.ns[i]
-		if i < s.raw-1 {
-			b.used = true
-		}
-		return b.uri, b.id, true
+// resolve is binding for a name in the document, which Raw takes note of.
+func (s *Scanner) resolve(prefix []byte) int {
+	i := s.binding(prefix)
+	if i >= 0 && i < s.raw {
+		s.ns[i].used = true
 	}
-	switch {
-	case len(prefix) == 0:
-		s.bare = s.bare || element
-		return nil, 0, true
-	case string(prefix) == "xml":
-		return xmlNS, s.Spaces[NS], true
-	}
-	return nil, 0, false
+	return i
 }
 
-var xmlNS = []byte(NS)
+var xmlPrefix, xmlNS = []byte("xml"), []byte(NS)
 
 // resolveAttrs gives the attributes their namespaces and refuses doubles, also
 // by expanded name (Namespaces in XML §6.3).
 func (s *Scanner) resolveAttrs() error {
 	for i := range s.Attrs {
 		a := &s.Attrs[i]
-		if len(a.prefix) > 0 {
-			var ok bool
-			a.Space, a.SpaceID, ok = s.resolve(a.prefix, false)
-			if !ok {
-				return s.fail(a.begin, "the prefix %s is not declared", a.prefix)
+		if prefix := s.prefix(a.begin, a.local); prefix != nil {
+			n := s.resolve(prefix)
+			if n < 0 {
+				return s.fail(a.begin, "the prefix %s is not declared", prefix)
 			}
+			a.Space, a.SpaceID = s.ns[n].uri, s.ns[n].id
 		}
 		for j := range s.Attrs[:i] {
 			b := &s.Attrs[j]
