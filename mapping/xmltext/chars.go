@@ -15,7 +15,6 @@ const (
 	space                 // XML 1.0 §2.3 S
 	special               // must be looked at in an attribute value
 	delimiter             // may end an attribute value
-	control               // may not stand in a document
 )
 
 var class [256]uint8
@@ -40,8 +39,6 @@ func init() {
 			class[c] = special
 		case b == '"', b == '\'':
 			class[c] = delimiter
-		case b < 0x20:
-			class[c] = control
 		}
 	}
 }
@@ -49,39 +46,47 @@ func init() {
 // badChar returns the offset of the first byte that begins no XML character in
 // UTF-8 (XML 1.0 §2.2), or -1.
 func badChar(b []byte) int {
-	const each = 0x0101010101010101
-	i := 0
-	for i < len(b) {
-		// Eight ASCII bytes at a time, as long as there are.
-		for ; len(b)-i >= 8; i += 8 {
-			x := binary.LittleEndian.Uint64(b[i:])
-			if x&(each*0x80) != 0 {
-				break
-			}
-			if (x-each*0x20)&^x&(each*0x80) == 0 {
-				continue // none below 0x20
-			}
-			c := b[i : i+8 : i+8]
-			if (class[c[0]]|class[c[1]]|class[c[2]]|class[c[3]]|class[c[4]]|class[c[5]]|class[c[6]]|class[c[7]])&control != 0 {
-				break
-			}
+	// Most documents are seen to be good by their numbers.
+	low := lows(b) - bytes.Count(b, []byte("\n"))
+	if low > 0 {
+		low -= bytes.Count(b, []byte("\t")) + bytes.Count(b, []byte("\r"))
+	}
+	if low == 0 && utf8.Valid(b) && !bytes.Contains(b, []byte("\uFFFE")) && !bytes.Contains(b, []byte("\uFFFF")) {
+		return -1
+	}
+	for i := 0; i < len(b); {
+		r, n := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && n == 1 || !isChar(r) {
+			return i
 		}
-		for end := min(i+8, len(b)); i < end; {
-			if b[i] < utf8.RuneSelf {
-				if class[b[i]]&control != 0 {
-					return i
-				}
-				i++
-				continue
-			}
-			r, n := utf8.DecodeRune(b[i:])
-			if r == utf8.RuneError && n == 1 || r == 0xFFFE || r == 0xFFFF {
-				return i
-			}
-			i += n
-		}
+		i += n
 	}
 	return -1
+}
+
+// lows counts the bytes below 0x20.
+func lows(b []byte) (n int) {
+	for len(b) >= 32 {
+		c := b[:32:32]
+		high := notLow(c) + notLow(c[8:]) + notLow(c[16:]) + notLow(c[24:])
+		n += 32 - int(high*each>>56)
+		b = b[32:]
+	}
+	for _, c := range b {
+		if c < 0x20 {
+			n++
+		}
+	}
+	return n
+}
+
+// each multiplies a byte into all eight of a word.
+const each = 0x0101010101010101
+
+// notLow has a 1 in each byte that is not below 0x20 in the first eight of b.
+func notLow(b []byte) uint64 {
+	x := binary.LittleEndian.Uint64(b)
+	return (x | ((x | 0x80*each) - 0x20*each)) >> 7 & each
 }
 
 // isChar is XML 1.0 §2.2 Char.

@@ -7,6 +7,9 @@ import "bytes"
 // or Skip. Text between the children is passed over.
 func (s *Scanner) Each(f func() error) error {
 	for {
+		if len(s.stack) > 0 && !s.selfClosed {
+			s.space() // for the most part all there is between them
+		}
 		kind, err := s.Next()
 		if err != nil {
 			return err
