@@ -25,8 +25,8 @@ func newID(id string, i int, taken func(string) bool) string {
 
 // tuple reads <tuple> (RFC 3863 §4.1.2).
 func (d *decoder) tuple() error {
-	d.s.Services = append(d.s.Services, presence.Service{})
-	t := &d.s.Services[len(d.s.Services)-1]
+	d.services = append(d.services, presence.Service{})
+	t := &d.services[len(d.services)-1]
 	t.ID, t.Attrs = d.attrs("id")
 	return d.Each(func() error { return d.tupleChild(t) })
 }

@@ -1,7 +1,7 @@
 package pidf
 
 import (
-	"bytes"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,12 +15,16 @@ type decoder struct {
 	xmltext.Scanner
 	s     *presence.State
 	parts int
+	// services are those of s until the last of them is known: then they take
+	// their place at once.
+	services []presence.Service
 	// stray collects what stands in a tuple, its status or a device but is
 	// true of the person (RFC 4480 §3.1 Table 1, RFC 4479 §4).
 	stray presence.Person
 
 	strings strings.Builder // the texts of the State, one behind the other
 	buf     []byte          // for an element that is carried along
+	words   []byte          // for text beside the values of an RPID element
 	carried int             // bytes of these so far
 	odd     bool            // something may make the output larger than the input
 }
@@ -55,16 +59,25 @@ func decode(b []byte) (s *presence.State, odd bool, err error) {
 	d := decoders.Get().(*decoder)
 	d.Reset(b)
 	d.s = &presence.State{}
-	d.strings.Grow(max(64, min(len(b)/5, 4096)))
+	d.strings.Grow(max(64, min(len(b)/4, 4096)))
 	err = d.document(b)
 	s, odd = d.s, d.odd
-	d.Reset(nil)
-	*d = decoder{Scanner: d.Scanner, buf: reuse(d.buf)}
+	d.forget()
 	decoders.Put(d)
 	if err != nil {
 		return nil, false, err
 	}
 	return s, odd, nil
+}
+
+// forget drops what belongs to one document, so that the decoder can read the
+// next.
+func (d *decoder) forget() {
+	d.Reset(nil)
+	clear(d.services)
+	d.s, d.services, d.stray, d.parts = nil, d.services[:0], presence.Person{}, 0
+	d.strings, d.carried, d.odd = strings.Builder{}, 0, false
+	d.buf, d.words = reuse(d.buf), reuse(d.words)
 }
 
 // reuse empties b, or lets it go when it is large.
@@ -84,10 +97,10 @@ func (d *decoder) document(b []byte) error {
 		return d.Fail("the root element is not PIDF's presence")
 	}
 	d.s.Entity, d.s.Attrs = d.attrs("entity")
-	if n := min(bytes.Count(b, []byte("tuple ")), maxParts); n > 1 {
-		d.s.Services = make([]presence.Service, 0, n)
-	}
 	err = d.Each(d.top)
+	if len(d.services) > 0 {
+		d.s.Services = slices.Clone(d.services)
+	}
 	if err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func (d *decoder) personRPID(p *presence.Person) (handled bool, err error) {
 
 // span reads the attributes that RPID elements share (RFC 4480 §3.1). A broken
 // time is carried among the others.
-func (d *decoder) span() (r presence.Range) {
+func (d *decoder) span(r *presence.Range) {
 	for i := range d.Attrs {
 		a := &d.Attrs[i]
 		if len(a.Space) == 0 {
@@ -112,7 +112,6 @@ func (d *decoder) span() (r presence.Range) {
 		}
 		d.attr(&r.Attrs, a)
 	}
-	return r
 }
 
 // choice reads an element of notes and values, of which own is the namespace,
@@ -121,9 +120,15 @@ func (d *decoder) choice(dst **presence.Choice, own ns) (handled bool, err error
 	if *dst != nil {
 		return false, nil
 	}
+	// Most have one value: there is room for it in the same place.
+	var c struct {
+		presence.Choice
+		value [1]presence.Value
+	}
+	c.Values = c.value[:0]
+	*dst = &c.Choice
+	d.span(&c.Range)
 	space, name := loose(string(d.Local))
-	c := &presence.Choice{Range: d.span()}
-	*dst = c
 	words := -1 // the value that is loose text, and may go on
 	for {
 		kind, err := d.Next()
@@ -136,24 +141,34 @@ func (d *decoder) choice(dst **presence.Choice, own ns) (handled bool, err error
 			switch {
 			case len(t) == 0:
 			case words >= 0:
-				c.Values[words].Text += " " + string(t)
+				d.words = append(append(d.words, ' '), t...)
 			default:
 				words = len(c.Values)
-				c.Values = append(c.Values, presence.Value{Space: space, Name: name, Text: d.text(t)})
+				c.Values = append(c.Values, presence.Value{Space: space, Name: name})
+				d.words = append(d.words[:0], t...)
 			}
 		case xmltext.Start:
-			if string(d.Local) == "note" && (ns(d.SpaceID) == nsRPID || ns(d.SpaceID) == nsDM || ns(d.SpaceID) == nsPIDF) {
-				err = d.note(&c.Notes)
-			} else {
-				err = d.value(&c.Values, own)
-			}
+			err = d.choiceChild(&c.Choice, own)
 			if err != nil {
 				return true, err
 			}
 		default:
+			if words >= 0 {
+				c.Values[words].Text = d.text(d.words)
+			}
+			if len(c.Values) == 0 {
+				c.Values = nil
+			}
 			return true, nil
 		}
 	}
+}
+
+func (d *decoder) choiceChild(c *presence.Choice, own ns) error {
+	if n := ns(d.SpaceID); string(d.Local) == "note" && (n == nsRPID || n == nsDM || n == nsPIDF) {
+		return d.note(&c.Notes)
+	}
+	return d.value(&c.Values, own)
 }
 
 // loose tells what text beside the values of an RPID element is. RFC 4480 §4
@@ -202,7 +217,8 @@ func (d *decoder) placeIs(p *presence.Person) (handled bool, err error) {
 	if p.PlaceIs != nil {
 		return false, nil
 	}
-	pi := &presence.PlaceIs{Range: d.span()}
+	pi := &presence.PlaceIs{}
+	d.span(&pi.Range)
 	p.PlaceIs = pi
 	return true, d.Each(func() error {
 		var values *[]presence.Value
@@ -227,10 +243,10 @@ func (d *decoder) placeIs(p *presence.Person) (handled bool, err error) {
 
 // icon reads <rpid:status-icon> (RFC 4480 §3.12).
 func (d *decoder) icon(dst *[]presence.Icon) error {
-	i := presence.Icon{Range: d.span()}
-	err := d.word(&i.URI)
-	*dst = append(*dst, i)
-	return err
+	*dst = append(*dst, presence.Icon{})
+	i := &(*dst)[len(*dst)-1]
+	d.span(&i.Range)
+	return d.word(&i.URI)
 }
 
 // timeOffset reads <rpid:time-offset> (RFC 4480 §3.13). One that is no number
@@ -239,7 +255,8 @@ func (d *decoder) timeOffset(p *presence.Person) (handled bool, err error) {
 	if p.TimeOffset != nil {
 		return false, nil
 	}
-	t := &presence.TimeOffset{Range: d.span()}
+	t := &presence.TimeOffset{}
+	d.span(&t.Range)
 	for i, a := range t.Attrs {
 		if a.Space == "" && a.Local == "description" {
 			t.Description = a.Value
@@ -307,7 +324,8 @@ func (d *decoder) userInput(dst **presence.UserInput, ext *[]presence.RawXML) er
 // timed reads <ts:timed-status> (RFC 4481 §3).
 func (d *decoder) timed(t *presence.Service) error {
 	var ts presence.TimedStatus
-	r := d.span()
+	var r presence.Range
+	d.span(&r)
 	ts.From, ts.Until, ts.Attrs = r.From, r.Until, r.Attrs
 	if r.ID != "" {
 		ts.Attrs = append(ts.Attrs, presence.Attr{Local: "id", Value: r.ID})
