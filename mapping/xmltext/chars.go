@@ -3,6 +3,7 @@ package xmltext
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -97,13 +98,28 @@ func isChar(r rune) bool {
 
 // space passes over white space and reports whether there was some.
 func (s *Scanner) space() bool {
-	i := s.pos
-	for i < len(s.b) && class[s.b[i]]&space != 0 {
+	if s.pos >= len(s.b) || s.b[s.pos] > ' ' {
+		return false
+	}
+	s.pos += leadingSpace(s.b[s.pos:])
+	return true
+}
+
+// leadingSpace is the length of the white space that b, of a document that has
+// been checked, begins with: in it nothing else is below 0x21.
+func leadingSpace(b []byte) int {
+	i := 0
+	for ; len(b)-i >= 8; i += 8 {
+		x := binary.LittleEndian.Uint64(b[i:])
+		other := (x | ((x | 0x80*each) - 0x21*each)) & (0x80 * each)
+		if other != 0 {
+			return i + bits.TrailingZeros64(other)/8
+		}
+	}
+	for i < len(b) && b[i] <= ' ' {
 		i++
 	}
-	moved := i > s.pos
-	s.pos = i
-	return moved
+	return i
 }
 
 // name reads a qualified name (Namespaces in XML §4), up to pos. local is

@@ -141,7 +141,7 @@ func (s *Scanner) skipRaw() error {
 
 // useQName notes that the prefix of a qualified name in a value is used.
 func (s *Scanner) useQName(v []byte) {
-	v = v[notSpace(v):]
+	v = v[leadingSpace(v):]
 	i := bytes.IndexByte(v, ':')
 	if i > 0 {
 		s.resolve(v[:i])

@@ -35,7 +35,7 @@ func (s *Scanner) check() error {
 // and returns what is wrong with them.
 func declaration(d []byte) string {
 	for step := 0; ; {
-		n := notSpace(d)
+		n := leadingSpace(d)
 		if n == len(d) {
 			if step == 0 {
 				return "an XML declaration without a version"
@@ -75,7 +75,7 @@ func pseudo(d []byte) (name, value, rest []byte, ok bool) {
 	}
 	name = bytes.TrimRight(d[:i], " \t\r\n")
 	d = d[i+1:]
-	d = d[notSpace(d):]
+	d = d[leadingSpace(d):]
 	if len(d) == 0 || d[0] != '"' && d[0] != '\'' {
 		return nil, nil, nil, false
 	}

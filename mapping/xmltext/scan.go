@@ -231,7 +231,7 @@ func (s *Scanner) text() (Kind, error) {
 	s.pos += i
 	t := s.b[begin:s.pos]
 	if len(s.stack) == 0 {
-		if i := notSpace(t); i < len(t) {
+		if i := leadingSpace(t); i < len(t) {
 			return EOF, s.fail(begin+i, "text outside the root element")
 		}
 		return EOF, nil
@@ -277,15 +277,6 @@ func (s *Scanner) ahead(next *int, what string) bool {
 		}
 	}
 	return *next < s.pos
-}
-
-func notSpace(b []byte) int {
-	for i, c := range b {
-		if class[c]&space == 0 {
-			return i
-		}
-	}
-	return len(b)
 }
 
 // endTag reads an end tag.

@@ -1,6 +1,9 @@
 package xmltext
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // startTag reads a start or empty-element tag.
 func (s *Scanner) startTag() error {
@@ -8,9 +11,8 @@ func (s *Scanner) startTag() error {
 		return s.fail(s.pos, "a second root element")
 	}
 	s.pos++
-	o := open{begin: s.pos, ns: len(s.ns)}
-	var err error
-	o.local, err = s.name()
+	begin, outer := s.pos, len(s.ns)
+	local, err := s.name()
 	if err != nil {
 		return err
 	}
@@ -18,21 +20,26 @@ func (s *Scanner) startTag() error {
 		return s.tooLarge(s.begin, "elements are nested deeper than %d", MaxDepth)
 	}
 	s.rootSeen = true
-	o.end = s.pos
+	end := s.pos
 	s.buf = s.buf[:0]
 	s.Attrs = s.Attrs[:0]
-	err = s.attributes(o.ns)
-	if err != nil {
-		return err
+	if s.pos < len(s.b) && s.b[s.pos] == '>' {
+		s.pos++
+	} else {
+		err = s.attributes(outer)
+		if err != nil {
+			return err
+		}
 	}
-	prefix := s.prefix(o.begin, o.local)
-	o.space = s.resolve(prefix)
-	if o.space < 0 {
+	prefix := s.prefix(begin, local)
+	space := s.resolve(prefix)
+	if space < 0 {
 		return s.fail(s.begin, "the prefix %s is not declared", prefix)
 	}
-	s.stack = append(s.stack, o)
-	b := &s.ns[o.space]
-	s.Space, s.SpaceID, s.Local = b.uri, b.id, s.b[o.local:o.end]
+	o := push(&s.stack)
+	o.begin, o.local, o.end, o.space, o.ns = begin, local, end, space, outer
+	b := &s.ns[space]
+	s.Space, s.SpaceID, s.Local = b.uri, b.id, s.b[local:end]
 	if len(s.Attrs) > 0 {
 		return s.resolveAttrs()
 	}
@@ -98,8 +105,21 @@ func (s *Scanner) attribute(outer int) error {
 	case string(prefix) == "xmlns":
 		return s.declare(n[local-begin:], v, begin, outer)
 	}
-	s.Attrs = append(s.Attrs, Attr{Local: n[local-begin:], Value: v, begin: begin, end: s.pos, local: local})
+	a := push(&s.Attrs)
+	a.Space, a.SpaceID, a.Local, a.Value = nil, 0, n[local-begin:], v
+	a.begin, a.end, a.local = begin, s.pos, local
 	return nil
+}
+
+// push makes *list one longer and returns its new element, in which something
+// may still stand. Filled in its place it is cheaper than appended.
+func push[T any](list *[]T) *T {
+	n := len(*list)
+	if n == cap(*list) {
+		*list = slices.Grow(*list, n+8)
+	}
+	*list = (*list)[:n+1]
+	return &(*list)[n]
 }
 
 // prefix is the prefix of the name at begin whose local part is at local.

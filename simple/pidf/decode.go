@@ -283,9 +283,20 @@ func (d *decoder) raw(dst *[]presence.RawXML) error {
 	return nil
 }
 
+// lang is xml:lang of the current start tag.
+func (d *decoder) lang() string {
+	for i := range d.Attrs {
+		a := &d.Attrs[i]
+		if string(a.Local) == "lang" && string(a.Space) == xmltext.NS {
+			return d.text(a.Value)
+		}
+	}
+	return ""
+}
+
 // note reads a text with a language. White space in it is kept.
 func (d *decoder) note(dst *[]presence.Note) error {
-	lang := d.text([]byte(d.Lang()))
+	lang := d.lang()
 	b, _, err := d.ContentBytes()
 	if err != nil {
 		return err

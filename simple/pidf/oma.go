@@ -47,7 +47,7 @@ func (d *decoder) description(t *presence.Service) error {
 			case "version":
 				return d.collapsed(&sd.Version)
 			case "description":
-				n := presence.Note{Lang: d.text([]byte(d.Lang()))}
+				n := presence.Note{Lang: d.lang()}
 				err := d.collapsed(&n.Text)
 				sd.Descriptions = append(sd.Descriptions, n)
 				return err

@@ -188,7 +188,7 @@ func loose(local string) (space, name string) {
 // value reads one value. One that is more than a name and text, or of a
 // namespace that is not known, is kept as it stands as well.
 func (d *decoder) value(dst *[]presence.Value, own ns) error {
-	v := presence.Value{Name: d.text(d.Local), Lang: d.text([]byte(d.Lang()))}
+	v := presence.Value{Name: d.text(d.Local), Lang: d.lang()}
 	n := ns(d.SpaceID)
 	if n != own {
 		v.Space = d.space(d.SpaceID, d.Space)
