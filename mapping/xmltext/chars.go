@@ -52,7 +52,8 @@ func badChar(b []byte) int {
 	if low > 0 {
 		low -= bytes.Count(b, []byte("\t")) + bytes.Count(b, []byte("\r"))
 	}
-	if low == 0 && utf8.Valid(b) && !bytes.Contains(b, []byte("\uFFFE")) && !bytes.Contains(b, []byte("\uFFFF")) {
+	if low == 0 && utf8.Valid(b) && !bytes.Contains(b, []byte("\xEF\xBF")) {
+		// Valid, and none of U+FFFE and U+FFFF.
 		return -1
 	}
 	for i := 0; i < len(b); {
