@@ -103,7 +103,7 @@ func (d *decoder) contact(t *presence.Service) error {
 	if t.Contact != nil {
 		return d.Skip()
 	}
-	t.Contact = &presence.Contact{}
+	t.Contact = &d.contacts.take(d.size)[0]
 	// RFC 3863 §4.1.5: a priority out of the range is as if it were absent.
 	if p := trim(d.Attr("priority")); validPriority(string(p)) {
 		t.Contact.Priority = d.text(p)

@@ -14,6 +14,7 @@ import (
 type decoder struct {
 	xmltext.Scanner
 	s     *presence.State
+	size  int // of the document
 	parts int
 	// services are those of s until the last of them is known: then they take
 	// their place at once.
@@ -22,11 +23,35 @@ type decoder struct {
 	// true of the person (RFC 4480 §3.1 Table 1, RFC 4479 §4).
 	stray presence.Person
 
-	strings strings.Builder // the texts of the State, one behind the other
-	buf     []byte          // for an element that is carried along
-	words   []byte          // for text beside the values of an RPID element
-	carried int             // bytes of these so far
-	odd     bool            // something may make the output larger than the input
+	choices  slab[choice]
+	contacts slab[presence.Contact]
+	notes    slab[presence.Note]
+	strings  strings.Builder // the texts of the State, one behind the other
+	buf      []byte          // for an element that is carried along
+	words    []byte          // for text beside the values of an RPID element
+	carried  int             // bytes of these so far
+	odd      bool            // something may make the output larger than the input
+}
+
+// choice is a Choice with room for the one value that most have.
+type choice struct {
+	presence.Choice
+	value [1]presence.Value
+}
+
+// slab hands out room for values one by one, and allocates several at a time.
+type slab[T any] struct{ room []T }
+
+// take returns room for one value of a document of n bytes: the larger it is,
+// the more come from one allocation, so that what is left over stays a small
+// part of the State.
+func (s *slab[T]) take(n int) []T {
+	if len(s.room) == 0 {
+		s.room = make([]T, max(1, min(n/800, 8)))
+	}
+	one := s.room[:1:1]
+	s.room = s.room[1:]
+	return one
 }
 
 var decoders = sync.Pool{New: func() any {
@@ -58,7 +83,7 @@ func decode(b []byte) (s *presence.State, odd bool, err error) {
 	}
 	d := decoders.Get().(*decoder)
 	d.Reset(b)
-	d.s = &presence.State{}
+	d.s, d.size = &presence.State{}, len(b)
 	d.strings.Grow(max(64, min(len(b)/4, 4096)))
 	err = d.document(b)
 	s, odd = d.s, d.odd
@@ -76,6 +101,7 @@ func (d *decoder) forget() {
 	d.Reset(nil)
 	clear(d.services)
 	d.s, d.services, d.stray, d.parts = nil, d.services[:0], presence.Person{}, 0
+	d.choices, d.contacts, d.notes = slab[choice]{}, slab[presence.Contact]{}, slab[presence.Note]{}
 	d.strings, d.carried, d.odd = strings.Builder{}, 0, false
 	d.buf, d.words = reuse(d.buf), reuse(d.words)
 }
@@ -301,7 +327,13 @@ func (d *decoder) note(dst *[]presence.Note) error {
 	if err != nil {
 		return err
 	}
-	*dst = append(*dst, presence.Note{Lang: lang, Text: d.text(b)})
+	n := presence.Note{Lang: lang, Text: d.text(b)}
+	if *dst != nil {
+		*dst = append(*dst, n)
+		return nil
+	}
+	*dst = d.notes.take(d.size)
+	(*dst)[0] = n
 	return nil
 }
 

@@ -120,11 +120,7 @@ func (d *decoder) choice(dst **presence.Choice, own ns) (handled bool, err error
 	if *dst != nil {
 		return false, nil
 	}
-	// Most have one value: there is room for it in the same place.
-	var c struct {
-		presence.Choice
-		value [1]presence.Value
-	}
+	c := &d.choices.take(d.size)[0]
 	c.Values = c.value[:0]
 	*dst = &c.Choice
 	d.span(&c.Range)

@@ -15,12 +15,24 @@ func parseTime(b []byte) (time.Time, bool) {
 	hour, minute, second := two(b[11:]), two(b[14:]), two(b[17:])
 	nanos, rest := fraction(b[19:])
 	zone := offset(rest)
-	if two(b) < 0 || two(b[2:]) < 0 || year < 1 || month < 1 || month > 12 || day < 1 || hour < 0 || hour > 23 ||
-		minute < 0 || minute > 59 || second < 0 || second > 60 || nanos < 0 || zone == nil {
+	if two(b) < 0 || two(b[2:]) < 0 || year < 1 || month < 1 || month > 12 || day < 1 || day > days(year, month) ||
+		hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60 || nanos < 0 || zone == nil {
 		return time.Time{}, false
 	}
-	t := time.Date(year, time.Month(month), day, hour, minute, min(second, 59), nanos, zone)
-	return t, t.Day() == day // else the month has no such day
+	return time.Date(year, time.Month(month), day, hour, minute, min(second, 59), nanos, zone), true
+}
+
+// days is the number of days of a month (RFC 3339 §5.7).
+func days(year, month int) int {
+	switch {
+	case month == 2 && (year%4 != 0 || year%100 == 0 && year%400 != 0):
+		return 28
+	case month == 2:
+		return 29
+	case month == 4, month == 6, month == 9, month == 11:
+		return 30
+	}
+	return 31
 }
 
 // two reads two digits, -1 when they are none.
