@@ -30,6 +30,7 @@ type resync struct {
 	waiting map[bridge.Leg]time.Time // probed and not answered: how long to wait
 	pings   map[string]string        // id of each ping in flight: the domain
 	alive   map[string]bool          // domains that have answered since the last check
+	heard   time.Time                // when the last ping was answered
 }
 
 func newResync() *resync {
@@ -44,6 +45,7 @@ func (r *resync) begin(resend, probes []bridge.Leg, now time.Time) {
 	clear(r.waiting)
 	clear(r.pings)
 	clear(r.alive)
+	r.heard = time.Time{}
 }
 
 // answered notes that leg's presentity, or her server, has said something.
@@ -83,10 +85,19 @@ func (r *resync) pong(s *stanza) {
 		return
 	}
 	delete(r.pings, s.id)
+	r.heard = time.Now()
 	if s.kind == errorType && strings.HasPrefix(s.err.Condition, "remote-server-") {
 		return
 	}
 	r.alive[domain] = true
+}
+
+// lastPong is when the last ping of this stream was answered, on whatever
+// stream the answer came.
+func (r *resync) lastPong() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.heard
 }
 
 // silent takes the legs that have not answered in time though their domain is

@@ -7,6 +7,7 @@ import (
 	"hash/maphash"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -69,7 +70,7 @@ func (s *session) serve(ctx context.Context) error {
 // read reads stanzas until the stream ends. A stanza that is wrong costs only
 // itself.
 func (s *session) read(ctx context.Context) error {
-	split := newSplitter(deadlineReader{s.conn}, maxIn)
+	split := newSplitter(deadlineReader{s.conn, s.c.resync.lastPong}, maxIn)
 	var p parser
 	for {
 		b, err := split.next()
@@ -97,15 +98,25 @@ func (s *session) read(ctx context.Context) error {
 }
 
 // deadlineReader notices a dead connection: pings make the server say
-// something at least once in each keepAlive.
-type deadlineReader struct{ conn net.Conn }
+// something at least once in each keepAlive. ejabberd may say it on the stream
+// of another component; what it answers it has read here.
+type deadlineReader struct {
+	conn     net.Conn
+	lastPong func() time.Time
+}
 
 func (r deadlineReader) Read(b []byte) (int, error) {
-	err := r.conn.SetReadDeadline(time.Now().Add(keepAlive + pongTimeout))
-	if err != nil {
-		return 0, err
+	for {
+		err := r.conn.SetReadDeadline(time.Now().Add(keepAlive + pongTimeout))
+		if err != nil {
+			return 0, err
+		}
+		n, err := r.conn.Read(b)
+		quiet := n == 0 && errors.Is(err, os.ErrDeadlineExceeded)
+		if !quiet || time.Since(r.lastPong()) >= keepAlive+pongTimeout {
+			return n, err
+		}
 	}
-	return r.conn.Read(b)
 }
 
 // route hands a stanza to who handles it. It blocks while the worker's queue

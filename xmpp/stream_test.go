@@ -111,6 +111,32 @@ func TestStream_HalfDeadConnectionIsNoticed(t *testing.T) {
 	})
 }
 
+// ejabberd answers on any stream of a listener: one that is quiet because its
+// pings are answered on the other is not dead, and is noticed when it is.
+func TestStream_AnsweredOnTheOtherStream(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.far.Answer(func(st bridgetest.Stanza) string {
+			pong := bridgetest.AnswerPings(st)
+			if pong != "" {
+				err := w.srv.Send("%s", pong)
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			return ""
+		})
+		time.Sleep(time.Hour)
+		if n := w.far.Joins(); n != 1 {
+			t.Errorf("%d joins", n)
+		}
+		w.far.Freeze()
+		time.Sleep(2*(keepAlive+pongTimeout) + 5*time.Second)
+		if w.far.Joins() == 1 {
+			t.Error("a dead connection was not noticed")
+		}
+	})
+}
+
 func TestStream_KilledInTheMiddle(t *testing.T) {
 	befriended(t, func(w *world, tag string) {
 		w.watch(bob, juliet, time.Hour)
