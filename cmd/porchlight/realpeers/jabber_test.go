@@ -28,8 +28,10 @@ type xmppServer interface {
 	Start()         // on the same data
 }
 
-// onBothServers runs test against Prosody and against ejabberd.
+// onBothServers runs test against Prosody and against ejabberd, beside other
+// tests that do so.
 func onBothServers(t *testing.T, test func(t *testing.T, s xmppServer)) {
+	t.Parallel()
 	t.Run("Prosody", func(t *testing.T) { test(t, startProsody(t)) })
 	t.Run("ejabberd", func(t *testing.T) { test(t, startEjabberd(t)) })
 }

@@ -13,18 +13,24 @@ import (
 )
 
 // notifier is a scripted SIP presence server of far.example: it answers each
-// SUBSCRIBE as its presentity's name says, in plain text.
+// SUBSCRIBE as its presentity's script says, in plain text.
 type notifier struct {
 	t    *testing.T
 	conn *net.UDPConn
 	done chan struct{}
 
 	mu   sync.Mutex
-	subs []sipMessage        // SUBSCRIBEs that came, retransmissions left out
+	subs []asked             // SUBSCRIBEs that came, retransmissions left out
 	seen map[string]string   // branch → answer
 	from map[string]net.Addr // Call-ID → where the SUBSCRIBE came from
 	cseq map[string]int      // Call-ID → of our last NOTIFY
 	res  map[string]chan int // branch of a NOTIFY → code of its answer
+}
+
+// asked is a SUBSCRIBE and when it came.
+type asked struct {
+	sipMessage
+	at time.Time
 }
 
 func startNotifier(t *testing.T) *notifier {
@@ -53,21 +59,31 @@ func (n *notifier) read() {
 		if err != nil {
 			return
 		}
-		m := parseSIP(buf[:size])
-		n.mu.Lock()
-		if code := m.code(); code >= 200 {
-			if c := n.res[branch(m)]; c != nil {
-				c <- code
-				delete(n.res, branch(m))
-			}
-		} else if old, again := n.seen[branch(m)]; again {
-			n.conn.WriteTo([]byte(old), from)
-		} else if strings.HasPrefix(m.start, "SUBSCRIBE ") {
-			n.subs = append(n.subs, m)
-			n.from[m.get("Call-ID")] = from
-			n.answer(m, from)
+		n.take(parseSIP(buf[:size]), from)
+	}
+}
+
+func (n *notifier) take(m sipMessage, from net.Addr) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if code := m.code(); code >= 200 {
+		if c := n.res[branch(m)]; c != nil {
+			c <- code
+			delete(n.res, branch(m))
 		}
-		n.mu.Unlock()
+		return
+	}
+	if old, again := n.seen[branch(m)]; again {
+		if old != "" {
+			n.conn.WriteTo([]byte(old), from)
+		}
+		return
+	}
+	if strings.HasPrefix(m.start, "SUBSCRIBE ") {
+		n.seen[branch(m)] = "" // until it is answered
+		n.subs = append(n.subs, asked{m, time.Now()})
+		n.from[m.get("Call-ID")] = from
+		n.answer(m)
 	}
 }
 
@@ -77,49 +93,109 @@ func branch(m sipMessage) string {
 	return b
 }
 
+// userOf is the presentity's name, which its script goes by.
+func userOf(m sipMessage) string {
+	_, user, _ := strings.Cut(m.get("To"), "<sip:")
+	user, _, _ = strings.Cut(user, "@")
+	return user
+}
+
+const hour = "3600"
+
 // answer plays the script of the presentity. n.mu is held.
-func (n *notifier) answer(m sipMessage, from net.Addr) {
-	user, _, _ := strings.Cut(strings.TrimPrefix(strings.Fields(m.start)[1], "sip:"), "@")
-	count := 0
-	for _, s := range n.subs {
-		if strings.Contains(s.start+s.get("To"), user+"@") {
-			count++
-		}
-	}
-	active := "active;expires=3600"
+func (n *notifier) answer(m sipMessage) {
+	user := userOf(m)
+	count := len(n.to(user))
+	script := scripts[user]
 	switch {
 	case m.get("Expires") == "0":
-		n.reply(m, from, "200 OK", "0")
+		n.reply(m, "200 OK", "0")
 		n.notify(m, "terminated;reason=timeout", "")
-	case user == "early":
-		n.notify(m, active, "early")
-		n.reply(m, from, "200 OK", "3600")
-	case user == "pending":
-		n.reply(m, from, "200 OK", "3600")
+	case script != nil:
+		script(n, m, count)
+	case strings.HasPrefix(user, "c"):
+		n.reply(m, user[1:]+" Answer "+user[1:], "")
+	default:
+		n.hello(m)
+	}
+}
+
+// hello grants a subscription and says hello. n.mu is held.
+func (n *notifier) hello(m sipMessage) {
+	n.reply(m, "200 OK", m.get("Expires"))
+	n.notify(m, "active;expires="+m.get("Expires"), "hello "+userOf(m))
+}
+
+// scripts are the answers to the SUBSCRIBEs for one user, by their count.
+// After the last one, n.hello. Whoever is not here says hello, or is named
+// for the code of his refusal.
+var scripts = map[string]func(n *notifier, m sipMessage, count int){
+	"early": func(n *notifier, m sipMessage, _ int) {
+		n.notify(m, "active;expires=3600", "early")
+		n.reply(m, "200 OK", hour)
+	},
+	"pending": func(n *notifier, m sipMessage, _ int) {
+		n.reply(m, "200 OK", hour)
 		n.notify(m, "pending;expires=3600", "")
 		time.AfterFunc(100*time.Millisecond, func() {
 			n.mu.Lock()
 			defer n.mu.Unlock()
-			n.notify(m, active, "at last")
+			n.notify(m, "active;expires=3600", "at last")
 		})
-	case user == "rejected":
-		n.reply(m, from, "200 OK", "3600")
+	},
+	"rejected": func(n *notifier, m sipMessage, _ int) {
+		n.reply(m, "200 OK", hour)
 		n.notify(m, "terminated;reason=rejected", "")
-	case user == "deactivated" && count == 1:
-		n.reply(m, from, "200 OK", "3600")
-		n.notify(m, active, "first")
-		n.notify(m, "terminated;reason=deactivated", "")
-	case user == "c423" && count == 1:
-		n.reply(m, from, "423 Interval Too Brief", "", "Min-Expires: 7200")
-	case strings.HasPrefix(user, "c") && user != "c423":
-		n.reply(m, from, user[1:]+" Answer "+user[1:], "")
-	default:
-		n.reply(m, from, "200 OK", m.get("Expires"))
-		n.notify(m, active, "hello "+user)
+	},
+	"deactivated": once(func(n *notifier, m sipMessage) { n.before(m, "terminated;reason=deactivated") }),
+	"timeout":     once(func(n *notifier, m sipMessage) { n.before(m, "terminated;reason=timeout") }),
+	"probation":   once(func(n *notifier, m sipMessage) { n.before(m, "terminated;reason=probation;retry-after=62") }),
+	"giveup":      once(func(n *notifier, m sipMessage) { n.before(m, "terminated;reason=giveup;retry-after=63") }),
+	"c423":        once(func(n *notifier, m sipMessage) { n.reply(m, "423 Interval Too Brief", "", "Min-Expires: 7200") }),
+	"c481":        once(func(n *notifier, m sipMessage) { n.reply(m, "481 Subscription Does Not Exist", "") }),
+	"silent":      once(func(*notifier, sipMessage) {}),
+	"mute":        once(func(n *notifier, m sipMessage) { n.reply(m, "200 OK", hour) }),
+	"short":       brief,
+	"gone":        brief,
+	"busy":        brief,
+}
+
+// once makes a script of the first answer.
+func once(first func(n *notifier, m sipMessage)) func(*notifier, sipMessage, int) {
+	return func(n *notifier, m sipMessage, count int) {
+		if count > 1 {
+			n.hello(m)
+			return
+		}
+		first(n, m)
 	}
 }
 
-func (n *notifier) reply(m sipMessage, to net.Addr, status, expires string, extra ...string) {
+// before grants a subscription, shows a state, and ends it. n.mu is held.
+func (n *notifier) before(m sipMessage, end string) {
+	n.reply(m, "200 OK", hour)
+	n.notify(m, "active;expires=3600", "before")
+	n.notify(m, end, "")
+}
+
+// brief grants 20 seconds, so that the refresh comes soon, and answers it by
+// the user's name.
+func brief(n *notifier, m sipMessage, count int) {
+	user := userOf(m)
+	switch {
+	case count == 1:
+		n.reply(m, "200 OK", "20")
+		n.notify(m, "active;expires=20", "before")
+	case count == 2 && user == "gone":
+		n.reply(m, "481 Subscription Does Not Exist", "")
+	case count == 2 && user == "busy":
+		n.reply(m, "503 Service Unavailable", "", "Retry-After: 1")
+	default:
+		n.hello(m)
+	}
+}
+
+func (n *notifier) reply(m sipMessage, status, expires string, extra ...string) {
 	lines := []string{"SIP/2.0 " + status}
 	for _, v := range m.header["via"] {
 		lines = append(lines, "Via: "+v)
@@ -136,24 +212,25 @@ func (n *notifier) reply(m sipMessage, to net.Addr, status, expires string, extr
 	lines = append(append(lines, extra...), "Content-Length: 0", "", "")
 	text := strings.Join(lines, "\r\n")
 	n.seen[branch(m)] = text
-	n.conn.WriteTo([]byte(text), to)
+	n.conn.WriteTo([]byte(text), n.from[m.get("Call-ID")])
 }
 
-// notify sends a NOTIFY in the dialog of a SUBSCRIBE, and returns where its
-// answer will come. n.mu is held.
-func (n *notifier) notify(m sipMessage, state, note string) chan int {
+// notify sends a NOTIFY in the dialog of a SUBSCRIBE. n.mu is held.
+func (n *notifier) notify(m sipMessage, state, note string) {
 	id := m.get("Call-ID")
 	n.cseq[id]++
-	return n.send(m, id, n.cseq[id], state, note)
+	n.send(m, id, n.cseq[id], state, note)
 }
 
+// send sends a NOTIFY once and returns where its answer will come. n.mu is
+// held.
 func (n *notifier) send(m sipMessage, callID string, cseq int, state, note string) chan int {
 	body := ""
 	to, _, _ := strings.Cut(m.get("To"), ";")
 	if note != "" {
 		body = pidf(strings.Trim(to, "<>"), "open", "", note)
 	}
-	br := fmt.Sprintf("z9hG4bKfar%d", time.Now().UnixNano())
+	br := fmt.Sprintf("z9hG4bKfar%d-%d", cseq, time.Now().UnixNano())
 	c := make(chan int, 1)
 	n.res[br] = c
 	target := strings.Trim(m.get("Contact"), "<>")
@@ -171,70 +248,18 @@ func (n *notifier) send(m sipMessage, callID string, cseq int, state, note strin
 }
 
 // subscribes returns the SUBSCRIBEs for user that have come.
-func (n *notifier) subscribes(user string) (ms []sipMessage) {
+func (n *notifier) subscribes(user string) []asked {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, m := range n.subs {
-		if strings.Contains(m.get("To"), "<sip:"+user+"@") {
-			ms = append(ms, m)
-		}
-	}
-	return ms
+	return n.to(user)
 }
 
-// Group 3: a Jabber user watches users of a foreign SIP domain, through a
-// scripted notifier (rows B1 to B13, H).
-func TestForeignSIPDomain(t *testing.T) {
-	onBothServers(t, func(t *testing.T, s xmppServer) {
-		n := startNotifier(t)
-		cfg := strings.Replace(config(s), "domains:\n", "domains:\n  - {name: far.example, home: remote}\n", 1)
-		cfg = strings.Replace(cfg, "  notify_interval", fmt.Sprintf("  outbound: \"sip:127.0.0.1:%d;transport=udp;lr\"\n  notify_interval", n.port()), 1)
-		cfg = strings.Replace(cfg, "components: [", fmt.Sprintf("components: [{server: \"127.0.0.1:%d\", domain: far.example, secret: s3cret}, ", s.Component()), 1)
-		g := startGateway(t, cfg)
-		g.waitReady()
-		j := login(t, s, "juliet", "balcony")
-		j.send("<presence/>")
-		for _, c := range []struct{ user, typ, says string }{
-			{"plain", "", "hello plain"}, {"early", "", "early"}, {"pending", "", "at last"},
-			{"c423", "", "hello c423"}, {"deactivated", "", "hello deactivated"},
-			{"rejected", "unsubscribed", ""}, {"c403", "unsubscribed", "Answer 403"}, {"c489", "unsubscribed", "Answer 489"},
-			{"c603", "unsubscribed", "Answer 603"}, {"c404", "error", "item-not-found"},
-		} {
-			t.Run(c.user, func(t *testing.T) {
-				j.send("<presence type='subscribe' to='%s@far.example'/>", c.user)
-				j.expect(c.user, func(s stanza) bool {
-					return presence(c.user+"@far.example", c.typ)(s) && strings.Contains(s.XML, c.says)
-				})
-			})
+// to is subscribes with n.mu held.
+func (n *notifier) to(user string) (all []asked) {
+	for _, a := range n.subs {
+		if userOf(a.sipMessage) == user {
+			all = append(all, a)
 		}
-		t.Run("unsubscribe", func(t *testing.T) {
-			j.send("<presence type='unsubscribe' to='plain@far.example'/>")
-			eventually(t, "SUBSCRIBE Expires 0 in the dialog", func() bool {
-				ms := n.subscribes("plain")
-				last := ms[len(ms)-1]
-				return last.get("Expires") == "0" && last.get("Call-ID") == ms[0].get("Call-ID") && strings.Contains(last.get("To"), "tag=far")
-			})
-		})
-		t.Run("stray NOTIFY and lower CSeq", func(t *testing.T) {
-			m := n.subscribes("early")[0]
-			n.mu.Lock()
-			stray, lower := n.send(m, "no-such-call", 1, "active;expires=60", "stray"), n.send(m, m.get("Call-ID"), 0, "active;expires=60", "lower")
-			n.mu.Unlock()
-			if a, b := await(t, stray), await(t, lower); a != 481 || b != 500 {
-				t.Errorf("stray: %d, want 481; lower: %d, want 500", a, b)
-			}
-			j.never("what they say", func(s stanza) bool { return strings.Contains(s.XML, "stray") || strings.Contains(s.XML, "lower") })
-		})
-	})
-}
-
-func await(t *testing.T, c chan int) int {
-	t.Helper()
-	select {
-	case code := <-c:
-		return code
-	case <-time.After(patience):
-		t.Fatal("no answer to a NOTIFY")
-		return 0
 	}
+	return all
 }
