@@ -16,7 +16,7 @@ func TestAddresses(t *testing.T) {
 		g := startGateway(t, config(s))
 		g.waitReady()
 		j := login(t, s, "juliet", "balcony")
-		j.send("<presence/>")
+		j.send("<presence><status>on the balcony</status></presence>")
 		for _, c := range []struct{ sip, jid string }{
 			{"sip:o'malley@sip.example", `o\27malley@sip.example`},
 			{"sip:m&m@sip.example", `m\26m@sip.example`},
@@ -24,26 +24,47 @@ func TestAddresses(t *testing.T) {
 			{"sip:f%C3%BC@sip.example", "fü@sip.example"},
 			{"sip:space%20man@sip.example", `space\20man@sip.example`},
 			{"sip:%40home@sip.example", `\40home@sip.example`},
+			{"sip:%23x@sip.example", "#x@sip.example"},
+			{"sip:back%5Cslash@sip.example", `back\slash@sip.example`},
+			{"sip:%5C20x@sip.example", `\5c20x@sip.example`},
+			{"sip:host-case@SIP.Example", "host-case@sip.example"},
+			{"tel:+49-30-654321", "+4930654321@sip.example"},
 			{"sip:+4930123456@sip.example;user=phone", "+4930123456@sip.example"},
 		} {
-			t.Run(c.jid, func(t *testing.T) {
-				p := newPhone(t, g, c.sip)
-				note := "from " + c.jid
-				res := p.publish("", "600", pidf(strings.ReplaceAll(c.sip, "&", "&amp;"), "open", "", strings.ReplaceAll(note, "&", "&amp;")))
-				if res.code() != 200 {
-					t.Fatalf("PUBLISH: %v", res)
-				}
-				j.send("<presence type='subscribe' to='%s'/>", strings.NewReplacer("'", "&apos;", "&", "&amp;").Replace(c.jid))
-				j.expect("presence of "+c.jid, func(s stanza) bool {
-					bare, _, _ := strings.Cut(s.From, "/")
-					return s.Ev == "presence" && bare == c.jid && s.Status["en"] == note
-				})
-			})
+			t.Run(c.jid, func(t *testing.T) { seenAndSeeing(t, g, j, c.sip, c.jid) })
 		}
+		// JIDs know no case: such a user can watch, and is one with the other.
+		p := newPhone(t, g, "sip:ROMEO@SIP.Example")
+		p.subscribe("sip:JULIET@IM.Example", "3600")
+		j.expect("a prompt from romeo", presence("romeo@sip.example", "subscribe"))
 		if code, _ := g.get("/readyz"); code != 200 {
 			t.Error("the component's stream has not survived the addresses")
 		}
 	})
+}
+
+// seenAndSeeing has a SIP user seen by juliet, and juliet by him.
+func seenAndSeeing(t *testing.T, g *gateway, j *jabber, sip, jid string) {
+	t.Helper()
+	xml := strings.NewReplacer("'", "&apos;", "&", "&amp;")
+	p := newPhone(t, g, sip)
+	note := "from " + jid
+	res := p.publish("", "600", pidf(strings.ReplaceAll(sip, "&", "&amp;"), "open", "", xml.Replace(note)))
+	if res.code() != 200 {
+		t.Fatalf("PUBLISH: %v", res)
+	}
+	j.send("<presence type='subscribe' to='%s'/>", xml.Replace(jid))
+	j.expect("presence of "+jid, func(s stanza) bool {
+		bare, _, _ := strings.Cut(s.From, "/")
+		return s.Ev == "presence" && s.Type == "" && bare == jid && s.Status["en"] == note
+	})
+	d, res := p.subscribe(juliet, "3600")
+	if res.code() != 200 {
+		t.Fatalf("SUBSCRIBE: %v", res)
+	}
+	j.expect("a prompt from "+jid, presence(jid, "subscribe"))
+	j.send("<presence type='subscribed' to='%s'/>", xml.Replace(jid))
+	d.notify("juliet's state", has("active", "on the balcony"))
 }
 
 // A SIP user whose name no JID can say is refused, and nobody suffers.

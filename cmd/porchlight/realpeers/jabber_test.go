@@ -326,6 +326,13 @@ func (j *jabber) take(ok func(stanza) bool) (stanza, bool) {
 	return stanza{}, false
 }
 
+// forget drops what has come so far.
+func (j *jabber) forget() {
+	j.mu.Lock()
+	j.seen = nil
+	j.mu.Unlock()
+}
+
 // never checks that nothing that bad accepts comes within silence.
 func (j *jabber) never(what string, bad func(stanza) bool) {
 	j.t.Helper()
