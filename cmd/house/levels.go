@@ -19,7 +19,7 @@ var levels = map[string]int{
 	"bridge/store": 0, "webapi/ui": 0,
 
 	"simple/pidf": 1, "simple/event": 1, "simple/digest": 1, "simple/transport": 1,
-	"mapping": 1, "bridge/policy": 1, "bridge/picture": 1,
+	"mapping": 1, "bridge/policy": 1, "mapping/presence/sample": 1, "bridge/picture": 1,
 
 	"bridge": 2, "xmpp/sidechannel": 2,
 
