@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,9 +17,10 @@ import (
 
 // The limits of a document that a web client publishes.
 const (
-	maxJSON     = 64 << 10 // bytes of the document
-	maxJSONList = 100      // entries of one list
-	maxJSONText = 4 << 10  // bytes of one text
+	maxJSON      = 64 << 10 // bytes of the document
+	maxJSONList  = 100      // entries of one list
+	maxJSONText  = 4 << 10  // bytes of one text
+	maxJSONParts = 250      // services, persons and devices together
 )
 
 // FromJSON reads what a web client publishes: the document that AppendJSON
@@ -97,7 +99,8 @@ func (r *jsonReader) fail(at, format string, args ...any) {
 }
 
 func (r *jsonReader) document(d *jsonDocument) *presence.State {
-	s := &presence.State{Entity: r.text("entity", d.Entity), Notes: r.notes("notes", d.Notes)}
+	s := &presence.State{Entity: r.text("entity", d.Entity), Notes: r.notes("notes", d.Notes),
+		Ext: r.others("ext", d.Ext, "tuple", "note", "person", "device"), Attrs: r.attributes("document", d.Attributes, "entity")}
 	if d.Services != nil {
 		r.services(s, *d.Services)
 	}
@@ -114,6 +117,9 @@ func (r *jsonReader) document(d *jsonDocument) *presence.State {
 		s.Devices = append(s.Devices, r.device(at("devices", i), &d.Devices[i]))
 	}
 	r.derived(s, d)
+	if n := len(s.Services) + len(s.Persons) + len(s.Devices); n > maxJSONParts {
+		r.fail("services", "with persons and devices %d entries, more than %d", n, maxJSONParts)
+	}
 	r.uniqueIDs(s)
 	return s
 }
@@ -203,7 +209,8 @@ func (r *jsonReader) time(at string, s *string) time.Time {
 		return time.Time{}
 	}
 	t, err := time.Parse(time.RFC3339, *s)
-	if err != nil {
+	_, offset := t.Zone()
+	if err != nil || t.Year() < 1 || offset <= -24*3600 || offset >= 24*3600 {
 		r.fail(at, "%.50q is not a time of RFC 3339", *s)
 	}
 	return t
@@ -218,14 +225,7 @@ func (r *jsonReader) notes(path string, js []jsonNote) (ns []presence.Note) {
 }
 
 func (r *jsonReader) note(at string, j *jsonNote) presence.Note {
-	n := presence.Note{Text: r.text(at+".text", j.Text), Lang: j.Lang}
-	for i := range len(j.Lang) {
-		if c := j.Lang[i]; c != '-' && class[c]&hostChar == 0 || c == '.' || c == '_' || i > 60 {
-			r.fail(at+".lang", "%.50q is not a language tag", j.Lang)
-			break
-		}
-	}
-	return n
+	return presence.Note{Text: r.text(at+".text", j.Text), Lang: r.text(at+".lang", j.Lang)}
 }
 
 func (r *jsonReader) basic(at string, basic string, text *string) (b presence.Basic, odd string) {
@@ -236,9 +236,20 @@ func (r *jsonReader) basic(at string, basic string, text *string) (b presence.Ba
 		return presence.Closed, ""
 	case "unknown":
 		if text != nil {
-			return presence.OddBasic, r.text(at+".basic_text", *text)
+			return presence.OddBasic, r.token(at+".basic_text", *text)
 		}
 		return presence.OddBasic, "unknown"
 	}
 	return presence.NoBasic, ""
+}
+
+// plainBasic is basic where there is nothing but open and closed, unless the
+// element that says something else is carried along in ext.
+func (r *jsonReader) plainBasic(at, basic string, ext []presence.RawXML) presence.Basic {
+	odd := slices.ContainsFunc(ext, func(x presence.RawXML) bool { return x.Local == "basic" })
+	if basic == "unknown" && odd {
+		return presence.OddBasic
+	}
+	b, _ := r.basic(at, r.oneOf(at+".basic", basic, "open", "closed"), nil)
+	return b
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
 )
@@ -65,55 +66,87 @@ func (r *jsonReader) derived(s *presence.State, d *jsonDocument) {
 
 func (r *jsonReader) service(path string, j *jsonService) presence.Service {
 	t := presence.Service{
-		ID: r.name(path+".id", j.ID), Show: r.oneOf(path+".show", j.Show, "away", "chat", "dnd", "xa"), NotUnderstood: j.NotUnderstood,
-		Notes: r.notes(path+".notes", j.Notes), Timestamp: r.time(path+".timestamp", j.Timestamp),
-		Class: r.text(path+".class", j.Class), Privacy: r.choice(path+".privacy", j.Privacy),
-		Relationship: r.choice(path+".relationship", j.Relationship), ServiceClass: r.choice(path+".service_class", j.ServiceClass),
+		ID: r.text(path+".id", j.ID), Show: r.word(path+".show", j.Show, j.ShowText, showWords...),
+		StatusExt: r.others(path+".status_ext", j.StatusExt, "basic"),
+		Notes:     r.notes(path+".notes", j.Notes), Timestamp: r.time(path+".timestamp", j.Timestamp),
+		Class: r.token(path+".class", j.Class), Privacy: r.choice(path+".privacy", j.Privacy, ""),
+		Relationship: r.choice(path+".relationship", j.Relationship, "other"), ServiceClass: r.choice(path+".service_class", j.ServiceClass, ""),
 		StatusIcons: r.icons(path+".status_icons", j.StatusIcons), UserInput: r.input(path+".user_input", j.UserInput),
-		Card: r.card(path+".card", &j.Card), Caps: r.caps(path+".caps", j.Caps),
+		Card: r.card(path+".card", &j.Card), Caps: r.caps(path, j.Caps, j.CapsDetail),
+		Ext: r.raws(path+".ext", j.Ext), Attrs: r.attributes(path, j.Attributes, "id"),
 	}
+	t.NotUnderstood = j.NotUnderstood || !understood(t.StatusExt)
 	t.Basic, t.BasicText = r.basic(path, j.Basic, j.BasicText)
 	if j.Contact != nil || j.Priority != "" {
 		t.Contact = &presence.Contact{Priority: r.priority(path+".priority", j.Priority)}
 		if j.Contact != nil {
-			t.Contact.URI = r.text(path+".contact", *j.Contact)
+			t.Contact.URI = r.token(path+".contact", *j.Contact)
 		}
 	}
 	r.length(path+".device_ids", len(j.DeviceIDs))
 	for i, id := range j.DeviceIDs {
-		t.DeviceIDs = append(t.DeviceIDs, r.text(at(path+".device_ids", i), id))
+		id = r.token(at(path+".device_ids", i), id)
+		if id == "" {
+			r.fail(at(path+".device_ids", i), "is empty")
+		}
+		t.DeviceIDs = append(t.DeviceIDs, id)
 	}
 	r.length(path+".timed_status", len(j.TimedStatus))
 	for i := range j.TimedStatus {
 		t.Timed = append(t.Timed, r.timed(at(path+".timed_status", i), &j.TimedStatus[i]))
 	}
-	if d := j.Service; d != nil {
-		t.OMA.Description = &presence.ServiceDescription{ID: r.text(path+".service.id", d.ID),
-			Version: r.text(path+".service.version", d.Version), Descriptions: r.notes(path+".service.descriptions", d.Descriptions)}
-	}
-	t.OMA.Willingness = r.onOff(path+".willingness", j.Willingness)
-	t.OMA.SessionParticipation = r.onOff(path+".session_participation", j.SessionParticipation)
-	t.OMA.RegistrationState = r.oneOf(path+".registration_state", j.RegistrationState, "active", "terminated")
-	t.OMA.BarringState = r.oneOf(path+".barring_state", j.BarringState, "active", "terminated")
+	t.OMA = r.serviceOMA(path, j)
 	return t
 }
 
-func (r *jsonReader) priority(path, s string) string {
-	if s == "" {
-		return ""
+func (r *jsonReader) serviceOMA(path string, j *jsonService) presence.ServiceOMA {
+	o := presence.ServiceOMA{
+		Willingness:          r.onOff(path+".willingness", j.Willingness),
+		SessionParticipation: r.onOff(path+".session_participation", j.SessionParticipation),
+		RegistrationState:    r.word(path+".registration_state", j.RegistrationState, j.RegistrationStateText, stateWords...),
+		BarringState:         r.word(path+".barring_state", j.BarringState, j.BarringStateText, stateWords...),
 	}
-	if _, ok := priorityOf(s); !ok {
-		r.fail(path, "%.50q is not a number from 0 to 1", s)
+	if d := j.Service; d != nil {
+		path += ".service"
+		o.Description = &presence.ServiceDescription{ID: r.collapsed(path+".id", d.ID), Version: r.collapsed(path+".version", d.Version),
+			Descriptions: r.notes(path+".descriptions", d.Descriptions), Ext: r.raws(path+".ext", d.Ext)}
+		for i := range o.Description.Descriptions {
+			n := &o.Description.Descriptions[i]
+			n.Text = r.collapsed(path+".descriptions", n.Text)
+		}
+	}
+	return o
+}
+
+// collapsed is a text in which white space is a single blank, as in the
+// elements that OMA has.
+func (r *jsonReader) collapsed(path, s string) string {
+	isSpace := func(c rune) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+	return strings.Join(strings.FieldsFunc(r.text(path, s), isSpace), " ")
+}
+
+// priority is a contact's: RFC 3863 §4.1.5, at most three decimals.
+func (r *jsonReader) priority(path, s string) string {
+	ok := len(s) <= 5 && (len(s) < 2 || s[1] == '.')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case i == 0:
+			ok = ok && (c == '0' || c == '1')
+		case i > 1:
+			ok = ok && c >= '0' && c <= '9' && (s[0] == '0' || c == '0')
+		}
+	}
+	if !ok {
+		r.fail(path, "%.50q is not a number from 0 to 1 with at most three decimals", s)
 	}
 	return s
 }
 
 func (r *jsonReader) timed(path string, j *jsonTimed) presence.TimedStatus {
-	if j.From == nil {
-		r.fail(path+".from", "is missing") // RFC 4481 §3
-	}
-	t := presence.TimedStatus{From: r.time(path+".from", j.From), Until: r.time(path+".until", j.Until), Notes: r.notes(path+".notes", j.Notes)}
-	t.Basic, _ = r.basic(path, j.Basic, nil)
+	t := presence.TimedStatus{From: r.time(path+".from", j.From), Until: r.time(path+".until", j.Until),
+		Notes: r.notes(path+".notes", j.Notes), Ext: r.raws(path+".ext", j.Ext)}
+	t.Basic = r.plainBasic(path, j.Basic, t.Ext)
+	t.Attrs = r.attributes(path, j.Attributes, given("from", !t.From.IsZero()), given("until", !t.Until.IsZero()))
 	return t
 }
 
@@ -121,91 +154,142 @@ func (r *jsonReader) onOff(path string, j *jsonOnOff) *presence.OnOff {
 	if j == nil {
 		return nil
 	}
-	o := &presence.OnOff{Until: r.time(path+".until", j.Until)}
-	o.Basic, _ = r.basic(path, j.Basic, nil)
+	o := &presence.OnOff{Until: r.time(path+".until", j.Until), Ext: r.raws(path+".ext", j.Ext)}
+	o.Basic = r.plainBasic(path, j.Basic, o.Ext)
+	o.Attrs = r.attributes(path, j.Attributes, given("{"+nsOPD+"}until", !o.Until.IsZero()))
 	return o
 }
 
 func (r *jsonReader) person(path string, j *jsonPerson) presence.Person {
 	p := presence.Person{
-		ID: r.name(path+".id", j.ID), Class: r.text(path+".class", j.Class),
-		Activities: (*presence.Activities)(r.choice(path+".activities", j.Activities)),
-		Mood:       (*presence.Mood)(r.choice(path+".mood", j.Mood)),
-		PlaceType:  r.choice(path+".place_type", j.PlaceType), Privacy: r.choice(path+".privacy", j.Privacy),
-		Sphere: r.choice(path+".sphere", j.Sphere), StatusIcons: r.icons(path+".status_icons", j.StatusIcons),
+		ID: r.text(path+".id", j.ID), Class: r.token(path+".class", j.Class),
+		Activities: (*presence.Activities)(r.choice(path+".activities", j.Activities, "other")),
+		Mood:       (*presence.Mood)(r.choice(path+".mood", j.Mood, "other")),
+		PlaceType:  r.choice(path+".place_type", j.PlaceType, "other"), Privacy: r.choice(path+".privacy", j.Privacy, ""),
+		Sphere: r.choice(path+".sphere", j.Sphere, ""), StatusIcons: r.icons(path+".status_icons", j.StatusIcons),
 		UserInput: r.input(path+".user_input", j.UserInput), Card: r.card(path+".card", &j.Card),
 		Notes: r.notes(path+".notes", j.Notes), Timestamp: r.time(path+".timestamp", j.Timestamp),
+		Geo: r.positions(path+".geo", j.Geo), Ext: r.raws(path+".ext", j.Ext), Attrs: r.attributes(path, j.Attributes, "id"),
 	}
 	if pi := j.PlaceIs; pi != nil {
 		at := path + ".place_is"
 		p.PlaceIs = &presence.PlaceIs{Range: r.span(at, &pi.jsonSpan), Notes: r.notes(at+".notes", pi.Notes),
-			Audio: r.values(at+".audio", pi.Audio), Video: r.values(at+".video", pi.Video), Text: r.values(at+".text", pi.Text)}
+			Audio: r.values(at+".audio", pi.Audio, nsRPID), Video: r.values(at+".video", pi.Video, nsRPID), Text: r.values(at+".text", pi.Text, nsRPID),
+			Ext: r.raws(at+".ext", pi.Ext)}
 	}
-	if j.TimeOffset != nil {
+	switch {
+	case j.TimeOffset != nil:
 		p.TimeOffset = r.timeOffset(path, *j.TimeOffset, j.TimeOffsetDetail)
+	case j.TimeOffsetDetail != nil:
+		r.fail(path+".time_offset", "is missing")
 	}
 	p.OMA.OverridingWillingness = r.onOff(path+".overriding_willingness", j.OverridingWillingness)
 	r.length(path+".links", len(j.Links))
 	for i, l := range j.Links {
 		at := at(path+".links", i)
-		p.OMA.Links = append(p.OMA.Links, presence.Link{URI: r.text(at+".uri", l.URI), Label: r.text(at+".label", l.Label),
-			Priority: r.priority(at+".priority", l.Priority)})
+		label, priority := "label", "priority"
+		p.OMA.Links = append(p.OMA.Links, presence.Link{URI: r.token(at+".uri", l.URI), Label: r.text(at+".label", l.Label),
+			Priority: r.text(at+".priority", l.Priority),
+			Attrs:    r.attributes(at, l.Attributes, label, priority, "{"+nsLink+"}"+label, "{"+nsLink+"}"+priority)})
 	}
 	return p
 }
 
 func (r *jsonReader) timeOffset(path string, minutes int, detail *jsonOffset) *presence.TimeOffset {
-	if minutes < -24*60 || minutes > 24*60 {
-		r.fail(path+".time_offset", "%d minutes is more than a day", minutes)
-	}
 	o := &presence.TimeOffset{Minutes: minutes}
 	if detail != nil {
-		o.Range = r.span(path+".time_offset_detail", &detail.jsonSpan)
-		o.Description = r.text(path+".time_offset_detail.description", detail.Description)
+		path += ".time_offset_detail"
+		o.Description = r.text(path+".description", detail.Description)
+		o.Range = r.span(path, &detail.jsonSpan, given("description", o.Description != ""))
 	}
 	return o
 }
 
 func (r *jsonReader) device(path string, j *jsonDevice) presence.Device {
-	d := presence.Device{ID: r.name(path+".id", j.ID), DeviceID: r.text(path+".device_id", j.DeviceID), Class: r.text(path+".class", j.Class),
-		UserInput: r.input(path+".user_input", j.UserInput), Caps: r.caps(path+".caps", j.Caps),
-		Notes: r.notes(path+".notes", j.Notes), Timestamp: r.time(path+".timestamp", j.Timestamp)}
+	d := presence.Device{ID: r.text(path+".id", j.ID), DeviceID: r.token(path+".device_id", j.DeviceID), Class: r.token(path+".class", j.Class),
+		UserInput: r.input(path+".user_input", j.UserInput), Caps: r.caps(path, j.Caps, j.CapsDetail),
+		Notes: r.notes(path+".notes", j.Notes), Timestamp: r.time(path+".timestamp", j.Timestamp),
+		Geo: r.positions(path+".geo", j.Geo), Ext: r.raws(path+".ext", j.Ext), Attrs: r.attributes(path, j.Attributes, "id")}
 	r.length(path+".networks", len(j.Networks))
 	for i, n := range j.Networks {
-		d.Networks = append(d.Networks, presence.Network{ID: r.text(at(path+".networks", i)+".id", n.ID), Active: n.Active, Terminated: n.Terminated})
+		at := at(path+".networks", i)
+		d.Networks = append(d.Networks, presence.Network{ID: r.text(at+".id", n.ID), Active: n.Active, Terminated: n.Terminated,
+			Ext: r.raws(at+".ext", n.Ext), Attrs: r.attributes(at, n.Attributes, "id")})
 	}
 	return d
 }
 
-func (r *jsonReader) choice(path string, j *jsonChoice) *presence.Choice {
+// choice reads an RPID element. loose names a value that has only a text, as
+// package pidf does; "" when it stays one, of which an element has no more
+// than one.
+func (r *jsonReader) choice(path string, j *jsonChoice, loose string) *presence.Choice {
 	if j == nil {
 		return nil
 	}
-	return &presence.Choice{Range: r.span(path, &j.jsonSpan), Notes: r.notes(path+".notes", j.Notes), Values: r.values(path+".values", j.Values)}
+	own := nsRPID
+	if strings.HasSuffix(path, ".place_type") {
+		own = nsLT
+	}
+	c := &presence.Choice{Range: r.span(path, &j.jsonSpan), Notes: r.notes(path+".notes", j.Notes)}
+	words := -1 // the value without a name
+	for _, v := range r.values(path+".values", j.Values, own, "") {
+		switch {
+		case v.Name != "":
+		case loose != "":
+			v.Name = loose
+			if own == nsLT {
+				v.Space = nsRPID
+			}
+		case v.Lang != "":
+			r.fail(path+".values", "a value without a name has no language")
+		case words >= 0:
+			c.Values[words].Text += " " + v.Text
+			continue
+		default:
+			words = len(c.Values)
+		}
+		c.Values = append(c.Values, v)
+	}
+	return c
 }
 
-func (r *jsonReader) values(path string, js []jsonValue) (vs []presence.Value) {
+// values reads values of an element whose own have the namespace own. unnamed
+// is given when a value may be only a text; then a note is not among them.
+func (r *jsonReader) values(path string, js []jsonValue, own string, unnamed ...string) (vs []presence.Value) {
 	r.length(path, len(js))
 	for i := range js[:min(len(js), maxJSONList)] {
 		j, at := &js[i], at(path, i)
-		if j.Name == "" && (j.Text == "" || j.Namespace != "") {
-			r.fail(at+".name", "is missing")
+		v := presence.Value{Name: r.name(at+".name", j.Name), Space: r.foreign(at+".namespace", j.Namespace),
+			Text: r.token(at+".text", j.Text), Lang: r.text(at+".lang", j.Lang)}
+		if v.Space == own {
+			v.Space = ""
 		}
-		lang := r.note(at, &jsonNote{Lang: j.Lang}).Lang
-		vs = append(vs, presence.Value{Name: r.name(at+".name", j.Name), Space: r.text(at+".namespace", j.Namespace),
-			Text: r.text(at+".text", j.Text), Lang: lang})
+		switch {
+		case v.Name == "" && (v.Text == "" || v.Space != "" || j.XML != nil || unnamed == nil):
+			r.fail(at+".name", "is missing")
+		case v.Name == "note" && unnamed != nil && (v.Space == "" || v.Space == nsRPID || v.Space == nsPIDF || v.Space == nsDM):
+			r.fail(at+".name", "a note is not a value")
+		case j.XML != nil:
+			r.rawValue(at+".xml", &v, *j.XML)
+		}
+		vs = append(vs, v)
 	}
 	return vs
 }
 
-func (r *jsonReader) span(path string, j *jsonSpan) presence.Range {
-	return presence.Range{ID: r.name(path+".id", j.ID), From: r.time(path+".from", j.From), Until: r.time(path+".until", j.Until)}
+// span reads what RPID elements share; the element has the attributes own
+// besides.
+func (r *jsonReader) span(path string, j *jsonSpan, own ...string) presence.Range {
+	s := presence.Range{ID: r.text(path+".id", j.ID), From: r.time(path+".from", j.From), Until: r.time(path+".until", j.Until)}
+	own = append(own, given("id", s.ID != ""), given("from", !s.From.IsZero()), given("until", !s.Until.IsZero()))
+	s.Attrs = r.attributes(path, j.Attributes, own...)
+	return s
 }
 
 func (r *jsonReader) icons(path string, js []jsonIcon) (icons []presence.Icon) {
 	r.length(path, len(js))
 	for i := range js[:min(len(js), maxJSONList)] {
-		icons = append(icons, presence.Icon{Range: r.span(at(path, i), &js[i].jsonSpan), URI: r.text(at(path, i)+".uri", js[i].URI)})
+		icons = append(icons, presence.Icon{Range: r.span(at(path, i), &js[i].jsonSpan), URI: r.token(at(path, i)+".uri", js[i].URI)})
 	}
 	return icons
 }
@@ -217,33 +301,55 @@ func (r *jsonReader) input(path string, j *jsonInput) *presence.UserInput {
 	if j.IdleThreshold < 0 {
 		r.fail(path+".idle_threshold_s", "is negative")
 	}
-	return &presence.UserInput{Idle: j.Idle, IdleThreshold: j.IdleThreshold, LastInput: r.time(path+".last_input", j.LastInput), ID: r.name(path+".id", j.ID)}
+	u := &presence.UserInput{Idle: j.Idle, IdleThreshold: j.IdleThreshold, LastInput: r.time(path+".last_input", j.LastInput), ID: r.text(path+".id", j.ID)}
+	u.Attrs = r.attributes(path, j.Attributes, given("id", u.ID != ""), given("idle-threshold", u.IdleThreshold > 0), given("last-input", !u.LastInput.IsZero()))
+	return u
 }
 
 func (r *jsonReader) card(path string, j *jsonCard) presence.CIPID {
-	return presence.CIPID{Card: r.text(path+".card", j.Card), DisplayName: r.text(path+".display_name", j.DisplayName),
-		Homepage: r.text(path+".homepage", j.Homepage), Icon: r.text(path+".icon", j.Icon),
-		Map: r.text(path+".map", j.Map), Sound: r.text(path+".sound", j.Sound)}
+	return presence.CIPID{Card: r.token(path+".card", j.Card), DisplayName: r.token(path+".display_name", j.DisplayName),
+		Homepage: r.token(path+".homepage", j.Homepage), Icon: r.token(path+".icon", j.Icon),
+		Map: r.token(path+".map", j.Map), Sound: r.token(path+".sound", j.Sound)}
 }
 
-// caps reads the members of caps in their order.
-func (r *jsonReader) caps(path string, j *jsonCaps) *presence.Caps {
+// caps reads caps and caps_detail of the component at path.
+func (r *jsonReader) caps(path string, j *jsonCaps, detail *jsonCapsDetail) *presence.Caps {
 	if j == nil || string(j.raw) == "null" {
+		if detail != nil {
+			r.fail(path+".caps", "is missing")
+		}
 		return nil
 	}
+	c := &presence.Caps{}
+	r.capabilities(path+".caps", j, c)
+	if detail == nil {
+		return c
+	}
+	path += ".caps_detail"
+	r.length(path+".more", len(detail.More))
+	for i := range detail.More[:min(len(detail.More), maxJSONList)] {
+		more := &presence.Caps{}
+		r.capabilities(at(path+".more", i), &detail.More[i], more)
+		c.Items = append(c.Items, more.Items...)
+	}
+	c.Ext, c.Attrs = r.raws(path+".ext", detail.Ext), r.attributes(path, detail.Attributes)
+	return c
+}
+
+// capabilities reads the members of an object in their order.
+func (r *jsonReader) capabilities(path string, j *jsonCaps, c *presence.Caps) {
 	dec := json.NewDecoder(bytes.NewReader(j.raw))
 	first, err := dec.Token()
 	if err != nil || first != json.Delim('{') {
 		r.fail(path, "not an object")
-		return nil
+		return
 	}
-	c := &presence.Caps{}
 	for dec.More() && r.err == nil {
 		key, err := dec.Token()
 		name, ok := key.(string)
 		if err != nil || !ok || name == "" {
 			r.fail(path, "a name is missing")
-			return nil
+			return
 		}
 		item := presence.Capability{Name: r.name(path+"."+name, name)}
 		if slices.ContainsFunc(c.Items, func(o presence.Capability) bool { return o.Name == item.Name }) {
@@ -253,7 +359,6 @@ func (r *jsonReader) caps(path string, j *jsonCaps) *presence.Caps {
 		c.Items = append(c.Items, item)
 		r.length(path, len(c.Items))
 	}
-	return c
 }
 
 // capability reads the value of one: a text, or lists of what is supported.
@@ -265,16 +370,25 @@ func (r *jsonReader) capability(path string, dec *json.Decoder, item *presence.C
 		return
 	}
 	if json.Unmarshal(raw, &item.Text) == nil {
-		r.text(path, item.Text)
+		item.Text = r.token(path, item.Text)
 		return
 	}
 	var lists struct {
 		Supported    []string `json:"supported"`
 		NotSupported []string `json:"not_supported"`
+		XML          *string  `json:"xml"`
 	}
 	err = json.Unmarshal(raw, &lists)
 	if err != nil {
-		r.fail(path, "neither a string nor an object with supported and not_supported")
+		r.fail(path, "neither a string nor an object with supported and not_supported, or xml")
+		return
+	}
+	if lists.XML != nil {
+		e := r.raw(path+".xml", *lists.XML)
+		if e.Space != nsCaps || e.Local != item.Name || len(lists.Supported)+len(lists.NotSupported) > 0 {
+			r.fail(path+".xml", "is not the capability %.50q alone", item.Name)
+		}
+		item.Raw = &e
 		return
 	}
 	r.length(path+".supported", len(lists.Supported))

@@ -49,6 +49,8 @@ func (w *jsonWriter) state(s *presence.State) {
 	if len(s.Devices) > 0 {
 		w.list("devices", len(s.Devices), func(i int) { w.device(&s.Devices[i]) })
 	}
+	w.raws("ext", s.Ext)
+	w.attributes(s.Attrs)
 	w.unknown(s)
 }
 
@@ -70,10 +72,11 @@ func (w *jsonWriter) service(t *presence.Service) {
 	w.begin()
 	w.text("id", t.ID)
 	w.basic(t.Basic, t.BasicText)
-	w.text("show", t.Show)
+	w.word("show", t.Show, showWords...)
 	if t.NotUnderstood {
 		w.bool("not_understood", true)
 	}
+	w.raws("status_ext", t.StatusExt)
 	if t.Contact != nil {
 		w.str("contact", t.Contact.URI)
 		w.text("priority", t.Contact.Priority)
@@ -93,6 +96,8 @@ func (w *jsonWriter) service(t *presence.Service) {
 	w.card(&t.Card)
 	w.caps(t.Caps)
 	w.serviceOMA(&t.OMA)
+	w.raws("ext", t.Ext)
+	w.attributes(t.Attrs)
 	w.end()
 }
 
@@ -102,8 +107,16 @@ func (w *jsonWriter) timed(t *presence.TimedStatus) {
 	w.notes("notes", t.Notes)
 	w.time("from", t.From)
 	w.time("until", t.Until)
+	w.raws("ext", t.Ext)
+	w.attributes(t.Attrs)
 	w.end()
 }
+
+// The words of members that other texts stand in beside, see word.
+var (
+	showWords  = []string{"away", "chat", "dnd", "xa"}
+	stateWords = []string{"active", "terminated"}
+)
 
 // basic writes a basic status; text is that of one outside the schema.
 func (w *jsonWriter) basic(b presence.Basic, text string) {
@@ -127,12 +140,13 @@ func (w *jsonWriter) serviceOMA(o *presence.ServiceOMA) {
 		w.text("id", d.ID)
 		w.text("version", d.Version)
 		w.notes("descriptions", d.Descriptions)
+		w.raws("ext", d.Ext)
 		w.end()
 	}
 	w.onOff("willingness", o.Willingness)
 	w.onOff("session_participation", o.SessionParticipation)
-	w.text("registration_state", o.RegistrationState)
-	w.text("barring_state", o.BarringState)
+	w.word("registration_state", o.RegistrationState, stateWords...)
+	w.word("barring_state", o.BarringState, stateWords...)
 }
 
 func (w *jsonWriter) onOff(key string, o *presence.OnOff) {
@@ -143,31 +157,58 @@ func (w *jsonWriter) onOff(key string, o *presence.OnOff) {
 	w.begin()
 	w.basic(o.Basic, "unknown")
 	w.time("until", o.Until)
+	w.raws("ext", o.Ext)
+	w.attributes(o.Attrs)
 	w.end()
 }
 
 // caps writes one member for each capability: its text, or what is supported
-// and what is not, or an empty object when it is richer than that.
+// and what is not, or the element that it is. A member has one value, so that
+// from the first capability that is there again they stand in a list.
 func (w *jsonWriter) caps(c *presence.Caps) {
 	if c == nil {
 		return
 	}
 	w.key("caps")
 	w.begin()
+	rest := len(c.Items)
 	for i := range c.Items {
-		item := &c.Items[i]
-		if slices.ContainsFunc(c.Items[:i], func(o presence.Capability) bool { return o.Name == item.Name }) {
-			continue // a member has one value
+		if slices.ContainsFunc(c.Items[:i], func(o presence.Capability) bool { return o.Name == c.Items[i].Name }) {
+			rest = i
+			break
 		}
-		w.key(item.Name)
-		if item.Text != "" {
-			w.value(item.Text)
-			continue
-		}
-		w.begin()
-		w.strings("supported", item.Supported)
-		w.strings("not_supported", item.NotSupported)
-		w.end()
+		w.key(c.Items[i].Name)
+		w.capability(&c.Items[i])
+	}
+	w.end()
+	if rest == len(c.Items) && len(c.Ext) == 0 && len(c.Attrs) == 0 {
+		return
+	}
+	w.key("caps_detail")
+	w.begin()
+	if more := c.Items[rest:]; len(more) > 0 {
+		w.list("more", len(more), func(i int) {
+			w.begin()
+			w.key(more[i].Name)
+			w.capability(&more[i])
+			w.end()
+		})
+	}
+	w.raws("ext", c.Ext)
+	w.attributes(c.Attrs)
+	w.end()
+}
+
+func (w *jsonWriter) capability(c *presence.Capability) {
+	if c.Text != "" {
+		w.value(c.Text)
+		return
+	}
+	w.begin()
+	w.strings("supported", c.Supported)
+	w.strings("not_supported", c.NotSupported)
+	if c.Raw != nil {
+		w.str("xml", c.Raw.Bytes)
 	}
 	w.end()
 }
@@ -193,11 +234,15 @@ func (w *jsonWriter) person(p *presence.Person) {
 			w.str("uri", p.OMA.Links[i].URI)
 			w.text("label", p.OMA.Links[i].Label)
 			w.text("priority", p.OMA.Links[i].Priority)
+			w.attributes(p.OMA.Links[i].Attrs)
 			w.end()
 		})
 	}
 	w.notes("notes", p.Notes)
 	w.time("timestamp", p.Timestamp)
+	w.raws("geo", p.Geo)
+	w.raws("ext", p.Ext)
+	w.attributes(p.Attrs)
 	w.end()
 }
 
@@ -207,7 +252,7 @@ func (w *jsonWriter) timeOffset(o *presence.TimeOffset) {
 		return
 	}
 	w.int("time_offset", o.Minutes)
-	if o.Description == "" && o.ID == "" && o.From.IsZero() && o.Until.IsZero() {
+	if o.Description == "" && o.ID == "" && o.From.IsZero() && o.Until.IsZero() && len(o.Attrs) == 0 {
 		return
 	}
 	w.key("time_offset_detail")
@@ -230,11 +275,16 @@ func (w *jsonWriter) device(d *presence.Device) {
 			w.text("id", d.Networks[i].ID)
 			w.bool("active", d.Networks[i].Active)
 			w.bool("terminated", d.Networks[i].Terminated)
+			w.raws("ext", d.Networks[i].Ext)
+			w.attributes(d.Networks[i].Attrs)
 			w.end()
 		})
 	}
 	w.notes("notes", d.Notes)
 	w.time("timestamp", d.Timestamp)
+	w.raws("geo", d.Geo)
+	w.raws("ext", d.Ext)
+	w.attributes(d.Attrs)
 	w.end()
 }
 
@@ -258,6 +308,9 @@ func (w *jsonWriter) values(key string, vs []presence.Value) {
 		w.text("namespace", vs[i].Space)
 		w.text("text", vs[i].Text)
 		w.text("lang", vs[i].Lang)
+		if vs[i].Raw != nil {
+			w.str("xml", vs[i].Raw.Bytes)
+		}
 		w.end()
 	})
 }
@@ -266,6 +319,7 @@ func (w *jsonWriter) span(r *presence.Range) {
 	w.text("id", r.ID)
 	w.time("from", r.From)
 	w.time("until", r.Until)
+	w.attributes(r.Attrs)
 }
 
 func (w *jsonWriter) placeIs(p *presence.PlaceIs) {
@@ -285,6 +339,7 @@ func (w *jsonWriter) placeIs(p *presence.PlaceIs) {
 	}
 	w.notes("notes", p.Notes)
 	w.span(&p.Range)
+	w.raws("ext", p.Ext)
 	w.end()
 }
 
@@ -312,6 +367,7 @@ func (w *jsonWriter) input(u *presence.UserInput) {
 	}
 	w.time("last_input", u.LastInput)
 	w.text("id", u.ID)
+	w.attributes(u.Attrs)
 	w.end()
 }
 

@@ -3,8 +3,8 @@ package mapping
 import (
 	"bytes"
 	"encoding/json"
-	"reflect"
-	"strings"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -12,6 +12,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
+	"github.com/porchlight-im/porchlight/mapping/presence/sample"
+	"github.com/porchlight-im/porchlight/simple/pidf"
 )
 
 var alice = presence.Addr{Scheme: presence.SIP, User: "alice", Host: "sip.example"}
@@ -29,17 +31,17 @@ func TestAppendJSON(t *testing.T) {
 		{"D.1 UI contract", &presence.State{
 			Persons: []presence.Person{{ID: "p", Activities: busy, UserInput: &presence.UserInput{Idle: true}}},
 			Services: []presence.Service{{ID: "a", Basic: presence.Open, Contact: &presence.Contact{URI: "sip:alice@192.0.2.1", Priority: "0.8"},
-				Notes: text("de", "im <Gespräch>\u2028\"\\\x01\xff"), StatusExt: []presence.RawXML{{Space: "urn:x", Local: "extended", Bytes: "<x/>"}}}},
+				Notes: text("de", "im <Gespräch>\u2028\"\\\x01\xff"), StatusExt: []presence.RawXML{{Space: "urn:x", Local: "extended", Bytes: "<x xmlns='urn:x'/>"}}}},
 		}, `{"address":"sip:alice@sip.example","availability":"dnd","reason":"in_call","idle":true,"oof":false,"manual":false,"until":"2026-03-01T13:00:00Z",` +
 			`"note":{"text":"im \u003cGespräch>\u2028\"\\\u0001\ufffd","lang":"de"},` +
-			`"services":[{"id":"a","basic":"open","contact":"sip:alice@192.0.2.1","priority":"0.8","notes":[{"text":"im \u003cGespräch>\u2028\"\\\u0001\ufffd","lang":"de"}]}],` +
+			`"services":[{"id":"a","basic":"open","status_ext":["\u003cx xmlns='urn:x'/>"],"contact":"sip:alice@192.0.2.1","priority":"0.8","notes":[{"text":"im \u003cGespräch>\u2028\"\\\u0001\ufffd","lang":"de"}]}],` +
 			`"person":{"id":"p","activities":{"values":[{"name":"on-the-phone"},{"name":"do-not-disturb","namespace":"urn:porchlight:presence:1"}],"until":"2026-03-01T13:00:00Z"},"user_input":{"idle":true}},` +
 			`"unknown":["{urn:x}extended"]}`},
 		{"RCS", &presence.State{Services: []presence.Service{{ID: "t", Basic: presence.OddBasic, BasicText: "maybe",
 			OMA:  presence.ServiceOMA{Description: &presence.ServiceDescription{ID: "org.x:IM", Version: "1.0"}},
 			Caps: &presence.Caps{Items: []presence.Capability{{Name: "audio", Text: "true"}, {Name: "duplex", Supported: []string{"full"}}, {Name: "audio", Text: "false"}, {Name: "rich"}}}}}},
 			`{"address":"sip:alice@sip.example","availability":"unknown","idle":false,"oof":false,"manual":false,` +
-				`"services":[{"id":"t","basic":"unknown","basic_text":"maybe","caps":{"audio":"true","duplex":{"supported":["full"]},"rich":{}},"service":{"id":"org.x:IM","version":"1.0"}}]}`},
+				`"services":[{"id":"t","basic":"unknown","basic_text":"maybe","caps":{"audio":"true","duplex":{"supported":["full"]}},"caps_detail":{"more":[{"audio":"false"},{"rich":{}}]},"service":{"id":"org.x:IM","version":"1.0"}}]}`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := Standard.AppendJSON([]byte("x"), alice, c.s, noon)
@@ -53,144 +55,70 @@ func TestAppendJSON(t *testing.T) {
 	}
 }
 
-// plain returns s without what JSON does not carry.
-func plain(s *presence.State) *presence.State {
-	c := *s
-	stripRaw(reflect.ValueOf(&c).Elem())
-	return &c
+// samples are states that use all of the model.
+func samples(t *rapid.T) *presence.State {
+	return sample.State(func(n int) int { return rapid.IntRange(0, n-1).Draw(t, "pick") })
 }
 
-// stripRaw copies what v points to, and clears raw XML and foreign attributes.
-func stripRaw(v reflect.Value) {
-	switch v.Interface().(type) {
-	case []presence.RawXML, []presence.Attr, *presence.RawXML:
-		v.SetZero()
-		return
-	case time.Time:
-		return
+// jsonAgain checks that s comes back from JSON as it is.
+func jsonAgain(t interface{ Fatalf(string, ...any) }, s *presence.State) {
+	b := Standard.AppendJSON(nil, alice, s, noon)
+	if again := Standard.AppendJSON(nil, alice, s, noon); !bytes.Equal(b, again) {
+		t.Fatalf("not the same twice:\n%s\n%s", b, again)
 	}
-	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			stripRaw(v.Field(i))
-		}
-	case reflect.Pointer:
-		if !v.IsNil() {
-			n := reflect.New(v.Type().Elem())
-			n.Elem().Set(v.Elem())
-			stripRaw(n.Elem())
-			v.Set(n)
-		}
-	case reflect.Slice:
-		n := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
-		reflect.Copy(n, v)
-		for i := range n.Len() {
-			stripRaw(n.Index(i))
-		}
-		v.Set(n)
+	got, err := FromJSON(b)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, b)
 	}
-}
-
-// fields that hold a word of a list, a name, or something with a form.
-var special = map[string][]string{
-	"Show": {"", "away", "xa"}, "RegistrationState": {"", "active"}, "BarringState": {"", "terminated"},
-	"Priority": {"", "0", "0.5", "1.000"}, "Lang": {"", "de", "en-GB"}, "Name": {"busy", "do-not-disturb", "ü.-_9"},
-	"Local": {"x"}, "Space": {"", "urn:x"},
-}
-
-// draw fills v with anything that a State can hold.
-func draw(t *rapid.T, v reflect.Value, field string, id *int) {
-	switch v.Addr().Interface().(type) {
-	case *time.Time:
-		sec := rapid.IntRange(0, 1<<31).Draw(t, field)
-		zone := time.FixedZone("", 3600*rapid.IntRange(-12, 12).Draw(t, "zone"))
-		v.Set(reflect.ValueOf(time.Unix(int64(sec), int64(sec%1000)*1e6).In(zone)))
-		return
-	case *presence.Basic:
-		v.SetUint(uint64(rapid.IntRange(0, 3).Draw(t, field)))
-		return
-	}
-	switch v.Kind() {
-	case reflect.Struct:
-		for i := range v.NumField() {
-			draw(t, v.Field(i), v.Type().Field(i).Name, id)
-		}
-	case reflect.Pointer:
-		if rapid.Bool().Draw(t, field) {
-			v.Set(reflect.New(v.Type().Elem()))
-			draw(t, v.Elem(), field, id)
-		}
-	case reflect.Slice:
-		n := rapid.IntRange(0, 2).Draw(t, field)
-		v.Set(reflect.MakeSlice(v.Type(), n, n))
-		for i := range n {
-			draw(t, v.Index(i), field, id)
-		}
-	case reflect.String:
-		switch words := special[field]; {
-		case field == "ID":
-			*id++
-			v.SetString("i" + strings.Repeat("x", *id))
-		case words != nil:
-			v.SetString(rapid.SampledFrom(words).Draw(t, field))
-		case field == "Supported" || field == "NotSupported":
-			v.SetString("full")
-		default:
-			v.SetString(rapid.StringOfN(rapid.RuneFrom([]rune("abc <>&\"\\\n\tü\u2028😀")), 0, 5, -1).Draw(t, field))
-		}
-	case reflect.Bool:
-		v.SetBool(rapid.Bool().Draw(t, field))
-	case reflect.Int:
-		v.SetInt(int64(rapid.IntRange(0, 1440).Draw(t, field)))
-	}
-}
-
-// tidy makes what draw drew into what a decoder would make.
-func tidy(s *presence.State) {
-	basic := func(b presence.Basic, text *string) {
-		if b != presence.OddBasic {
-			*text = ""
-		}
-	}
-	caps := func(c *presence.Caps) {
-		if c == nil {
-			return
-		}
-		for i := range c.Items {
-			item := &c.Items[i]
-			item.Name = string(rune('a' + i))
-			if item.Text != "" {
-				item.Supported, item.NotSupported = nil, nil
-			}
-		}
-	}
-	for i := range s.Services {
-		t := &s.Services[i]
-		basic(t.Basic, &t.BasicText)
-		caps(t.Caps)
-	}
-	for i := range s.Devices {
-		caps(s.Devices[i].Caps)
+	if !presence.Equal(got, s) {
+		t.Fatalf("%s\n-want +got:\n%s", b, cmp.Diff(s, got))
 	}
 }
 
 func TestJSONThereAndBack(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var s presence.State
-		id := 0
-		draw(t, reflect.ValueOf(&s).Elem(), "State", &id)
-		tidy(&s)
-		b := Standard.AppendJSON(nil, alice, &s, noon)
-		if again := Standard.AppendJSON(nil, alice, &s, noon); !bytes.Equal(b, again) {
-			t.Fatalf("not the same twice:\n%s\n%s", b, again)
+	rapid.Check(t, func(t *rapid.T) { jsonAgain(t, samples(t)) })
+}
+
+// What SIP says comes back from JSON, word for word.
+func TestJSONSaysAllOfTheCorpus(t *testing.T) {
+	files, err := filepath.Glob("../testdata/pidf/*/*.xml")
+	if err != nil || len(files) < 50 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, f := range files {
+		doc, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
 		}
+		s, err := pidf.Decode(doc)
+		if err != nil {
+			continue // not one of the documents that are read
+		}
+		t.Run(filepath.Base(f), func(t *testing.T) { jsonAgain(t, s) })
+	}
+}
+
+func FuzzJSONThereAndBack(f *testing.F) {
+	f.Add([]byte("\x01\x02\x03\x01\x05\x04\x01\x00\x02\x07\x01\x01\x01\x02\x03"))
+	f.Fuzz(func(t *testing.T, b []byte) { jsonAgain(t, sample.State(sample.Choices(b))) })
+}
+
+// FuzzPIDFToJSON: whatever a presence document says comes back from JSON, if
+// it is within the limits of what a web client may publish.
+func FuzzPIDFToJSON(f *testing.F) {
+	f.Add([]byte(`<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="x"><tuple id="1 2"><status><basic>?</basic><a xmlns="u" mustUnderstand="1"/></status></tuple></presence>`))
+	f.Fuzz(func(t *testing.T, doc []byte) {
+		s, err := pidf.Decode(doc)
+		if err != nil || len(doc) > maxJSONText/4 {
+			return
+		}
+		b := Standard.AppendJSON(nil, alice, s, noon)
 		got, err := FromJSON(b)
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, b)
 		}
-		want := plain(&s)
-		if !presence.Equal(got, want) {
-			t.Fatalf("%s\n-want +got:\n%s", b, cmp.Diff(want, got))
+		if !presence.Equal(got, s) {
+			t.Fatalf("%s\n-want +got:\n%s", b, cmp.Diff(s, got))
 		}
 	})
 }
@@ -207,6 +135,12 @@ func FuzzFromJSON(f *testing.F) {
 		again, err := FromJSON(Standard.AppendJSON(nil, alice, s, noon))
 		if err != nil || !presence.Equal(s, again) {
 			t.Fatalf("%s: %v\n%s", b, err, cmp.Diff(s, again))
+		}
+		// It must not break what SIP watchers get.
+		doc := pidf.Append(nil, s, "")
+		_, err = pidf.Decode(doc)
+		if err != nil {
+			t.Fatalf("%s: %v in\n%s", b, err, doc)
 		}
 	})
 }

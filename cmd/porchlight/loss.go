@@ -53,12 +53,7 @@ var whys = map[string]map[string]string{
 		"validity":   "a presence is true until the next one",
 		"understood": "RFC 8048 Table 2 has no row for it",
 	},
-	"json": {
-		"":          "the JSON document does not have it (docs/feed-document.md)",
-		"location":  "the JSON document has no positions",
-		"raw":       "elements that are not understood are only named in the JSON document",
-		"attribute": "attributes that are not understood are not in the JSON document",
-	},
+	"json": {"": "the JSON document does not have it (docs/feed-document.md)"},
 	"pidf": {"": "PIDF has no place for it"},
 }
 
