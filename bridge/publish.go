@@ -33,11 +33,12 @@ func (h *Hub) Publish(ctx context.Context, p Publication) (Receipt, error) {
 	if dom == nil || !dom.Here {
 		return Receipt{}, Errorf(NotFound, "no such presentity here")
 	}
+	sh := h.shard(p.Presentity)
 	var raw []byte
 	if p.State != nil {
+		p.State = presence.KeepIDs(sh.stateOf(p.Presentity), p.State)
 		raw = h.cfg.Codec.Append(nil, p.State)
 	}
-	sh := h.shard(p.Presentity)
 	var (
 		r    Receipt
 		undo func(*effects)
@@ -61,6 +62,16 @@ func (h *Hub) Publish(ctx context.Context, p Publication) (Receipt, error) {
 		h.leave(sh, h.section(sh, undo))
 	}
 	return Receipt{}, storeError(werr)
+}
+
+// stateOf returns the composed state of presentity, nil when there is none.
+func (sh *shard) stateOf(presentity presence.Addr) *presence.State {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if pr := sh.presentities[presentity]; pr != nil {
+		return pr.state
+	}
+	return nil
 }
 
 // Known reports whether a live publication of presentity has the entity-tag,

@@ -32,10 +32,10 @@ type encoding struct {
 	b    []byte
 }
 
-const maxFormats = 8
+const maxFormats = 12
 
 // Format is one way to write a State. Formats are package variables made by
-// [NewFormat]; there are at most eight.
+// [NewFormat]; there are at most twelve.
 type Format struct {
 	id     int
 	Name   string
@@ -52,7 +52,7 @@ func NewFormat(name string, app func(dst []byte, v *View) []byte) *Format {
 	formats.Lock()
 	defer formats.Unlock()
 	if formats.n == maxFormats {
-		panic("bridge: more than eight formats")
+		panic("bridge: more than twelve formats")
 	}
 	f := &Format{id: formats.n, Name: name, Append: app}
 	formats.n++

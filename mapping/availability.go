@@ -80,6 +80,8 @@ func (r *Rules) Effective(s *presence.State, now time.Time) Availability {
 		best = said{word: DND, until: h.willUntil}
 	case h.word != "":
 		best = h.said()
+	case len(s.Services) == 0 && rank[stateName(s)] > rank[Offline]:
+		best.word = stateName(s)
 	case len(s.Services) > 0 || h.unknown:
 		a.Word = Unknown
 		return a
@@ -126,6 +128,8 @@ func (h *human) says(t *presence.Service, now time.Time) said {
 		return said{word: Busy, reason: "in_call"}
 	case h.word != "":
 		return h.said()
+	case extendedWord(t) == Busy, extendedWord(t) == Away:
+		return said{word: extendedWord(t)}
 	case idleAt(t, h):
 		return said{word: Away}
 	}

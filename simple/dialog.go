@@ -11,6 +11,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/porchlight-im/porchlight/bridge"
+	"github.com/porchlight-im/porchlight/mapping"
 	"github.com/porchlight-im/porchlight/mapping/presence"
 	"github.com/porchlight-im/porchlight/simple/event"
 	"github.com/porchlight-im/porchlight/simple/transport"
@@ -31,6 +32,8 @@ type dialog struct {
 	// entity is the URI by which the watcher names the presentity, "" when
 	// that is the canonical one.
 	entity string
+	// profile is how the watcher understands documents.
+	profile *mapping.Profile
 
 	mu  sync.Mutex
 	sip event.Dialog
@@ -55,12 +58,17 @@ type record struct {
 	Owner   presence.Addr   `json:"owner,omitzero"`
 	Private bool            `json:"private,omitempty"`
 	Flow    *transport.Flow `json:"flow,omitempty"`
+	Profile string          `json:"profile,omitempty"` // its name; "" for the generic one
 }
 
 // record reserves CSeq numbers and returns what is to be stored. d.mu is held.
 func (d *dialog) record() []byte {
 	d.sip.Reserve()
-	b, err := json.Marshal(record{d.sip, d.event, d.contact, d.entity, d.owner, d.private, d.flow})
+	rec := record{Dialog: d.sip, Event: d.event, Contact: d.contact, Entity: d.entity, Owner: d.owner, Private: d.private, Flow: d.flow}
+	if d.profile != mapping.Generic {
+		rec.Profile = d.profile.Name
+	}
+	b, err := json.Marshal(rec)
 	if err != nil {
 		panic(err) // strings and numbers only
 	}
@@ -80,7 +88,7 @@ func restore(r bridge.Resumed) (*dialog, error) {
 	rec.Dialog.Restore()
 	return &dialog{
 		id: r.ID, leg: r.Leg, owner: rec.Owner, private: rec.Private,
-		event: rec.Event, contact: rec.Contact, entity: rec.Entity,
+		event: rec.Event, contact: rec.Contact, entity: rec.Entity, profile: mapping.ProfileNamed(rec.Profile),
 		sip: rec.Dialog, flow: rec.Flow, expires: r.Expires,
 		shown: r.Verdict.State == bridge.Active,
 	}, nil
@@ -111,6 +119,7 @@ func (p *Port) newDialog(r *transport.Request, a ask, id identity, leg bridge.Le
 		fetch: a.expires == 0, event: a.event,
 		contact: p.contact(&r.Flow, secure),
 		entity:  entityOf(p, r, leg.Presentity),
+		profile: profileOf(r, id.main() == leg.Presentity),
 		sip: event.Dialog{
 			CallID: r.CallID().Value(), LocalTag: tag, RemoteTag: tagOf(from.Params),
 			Local:  nameAddr(to.DisplayName, to.Address.String()),

@@ -15,14 +15,6 @@ import (
 	"github.com/porchlight-im/porchlight/simple/transport"
 )
 
-// pidfFormat writes a View for the watchers who use the canonical address.
-var pidfFormat = bridge.NewFormat("pidf", func(dst []byte, v *bridge.View) []byte {
-	if v.State == nil {
-		return dst
-	}
-	return pidf.Append(dst, v.Rules.WithoutSideChannel(v.State), mapping.SIP(v.Presentity))
-})
-
 // notice is what the next NOTIFY of a dialog tells.
 type notice struct {
 	view    *bridge.View
@@ -203,7 +195,7 @@ func (p *Port) message(d *dialog, n *notice, last bool, now time.Time) (transpor
 	d.shown = d.shown || st.State == "active"
 	h := d.sip.Append(make([]byte, 0, 640), "NOTIFY", cseq, routes)
 	h = append(append(append(h, "Contact: <"...), d.contact...), ">\r\n"...)
-	h = append(append(append(h, "Event: "...), d.event.String()...), "\r\n"...)
+	h = append(append(append(h, "Event: "...), d.notifyEvent()...), "\r\n"...)
 	h = append(st.Append(append(h, "Subscription-State: "...)), "\r\n"...)
 	if len(b) > 0 {
 		h = append(h, "Content-Type: "+pidf.ContentType+"\r\n"...)
@@ -224,15 +216,15 @@ func content(d *dialog, n *notice, st event.Standing) []byte {
 	last := st.State == "terminated" && !d.fetch
 	if s == nil && last && d.shown && d.leg.Presentity.Scheme == presence.XMPP {
 		// RFC 8048 §5.3.3: the watcher ends seeing his contact closed.
-		return pidf.Append(nil, gone, d.name())
+		return pidf.Append(nil, d.profile.Shape(mapping.Standard, gone, time.Now()), d.name())
 	}
 	switch {
 	case s == nil:
 		return nil
 	case d.entity == "":
-		return n.view.Bytes(pidfFormat)
+		return n.view.Bytes(formats[d.profile])
 	}
-	return pidf.Append(nil, n.view.Rules.WithoutSideChannel(s), d.entity)
+	return pidf.Append(nil, shaped(d.profile, n.view), d.entity)
 }
 
 // gone is the state of someone of whom nothing was known.

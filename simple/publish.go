@@ -140,7 +140,7 @@ func (p *Port) document(r *transport.Request, who presence.Addr) (*presence.Stat
 	if p.echo(s, r.CallID().Value()) {
 		return &presence.State{}, nil // a source that says nothing
 	}
-	return withoutParts(s), nil
+	return profileOf(r, false).Read(withoutParts(s)), nil
 }
 
 // publishRefusal is refusal, except that a passing trouble is never a 404 or

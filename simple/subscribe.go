@@ -235,7 +235,7 @@ func (p *Port) watch(ctx context.Context, d *dialog, lifetime time.Duration, dat
 		p.log.Error("subscribe", "change", change, "call_id", d.sip.CallID, "err", err)
 	}
 	p.log.Debug("subscribe", "change", change, "watcher", d.watcher(), "presentity", d.leg.Presentity,
-		"call_id", d.sip.CallID, "expires", lifetime, "state", v.State, "err", err)
+		"call_id", d.sip.CallID, "expires", lifetime, "profile", d.profile.Name, "state", v.State, "err", err)
 	return v, err
 }
 
