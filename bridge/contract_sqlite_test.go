@@ -42,7 +42,7 @@ func copyDir(t *testing.T, from string) string {
 	return to
 }
 
-func openStore(t *testing.T, dir string) *store.SQLite {
+func openStore(t *testing.T, dir string) *store.Disk {
 	t.Helper()
 	st, err := store.Open(dir, nil)
 	if err != nil {

@@ -1,5 +1,6 @@
-// Package store keeps the hub's durable state: records of soft state in one
-// embedded SQLite database, written in groups by one journal goroutine.
+// Package store keeps the hub's durable state: records of soft state, written
+// in groups by one journal goroutine to a log, from which an embedded SQLite
+// database takes them over.
 //
 // Memory is the truth; the store is what a restart begins with. A batch that
 // has been waited for survives the end of the process (kill -9); a power cut

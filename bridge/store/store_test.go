@@ -1,7 +1,9 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"os"
@@ -12,9 +14,11 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
-func open(t testing.TB, dir string) *SQLite {
+func open(t testing.TB, dir string) *Disk {
 	t.Helper()
 	s, err := Open(dir, nil)
 	if err != nil {
@@ -166,13 +170,8 @@ func TestPUB_18_DiskFull(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()
 	put(t, s, "a", "1", "b", "1")
-	limit := func(pages int) {
-		_, err := s.db.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages))
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	limit(1) // as many as there are
+	before := maxLog.Swap(4 << 10)
+	defer maxLog.Store(before)
 	big := strings.Repeat("x", 1<<20)
 	if err := s.Append(records("big", big, "b", "2")).Wait(); err == nil {
 		t.Fatal("a full disk took a megabyte")
@@ -180,7 +179,7 @@ func TestPUB_18_DiskFull(t *testing.T) {
 	want(t, s, map[string]string{"a": "1", "b": "1"}) // whole or not at all
 	// Small changes still find room, and are newer than what failed.
 	put(t, s, "b", "3")
-	limit(1 << 20)
+	maxLog.Store(before)
 	deadline := time.Now().Add(10 * time.Second)
 	for load(t, s)["big"] != big {
 		if time.Now().After(deadline) {
@@ -189,6 +188,110 @@ func TestPUB_18_DiskFull(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	want(t, s, map[string]string{"a": "1", "b": "3", "big": big})
+}
+
+// PUB-18: when the database cannot take what the log has, nothing is lost, and
+// it is taken over as soon as that is possible, be it by the next process.
+func TestPUB_18_DatabaseFull(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	put(t, s, "a", "1")
+	want(t, s, map[string]string{"a": "1"})
+	limit := func(pages int) {
+		_, err := s.db.db.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	limit(1) // as many as there are
+	big := strings.Repeat("x", 1<<20)
+	put(t, s, "big", big, "a", "-")
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err := s.Load(ctx, func(Record) error { return nil })
+	if err == nil {
+		t.Fatal("a full database took a megabyte")
+	}
+	put(t, s, "b", "2")
+	err = s.Close()
+	if err == nil {
+		t.Error("closing does not tell that the database lacks something")
+	}
+	s = open(t, dir)
+	defer s.Close()
+	want(t, s, map[string]string{"big": big, "b": "2"})
+	if paths, _, _ := logsOf(dir); len(paths) != 1 {
+		t.Errorf("logs left: %q", paths)
+	}
+}
+
+// A log that ends in the middle of a batch, or in rubbish, gives what is whole
+// before that.
+func TestStore_LogCutShort(t *testing.T) {
+	l, err := newLog(t.TempDir(), 7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rs := range [][]Record{records("a", "1", "b", "2"), records("a", "-", "c", "")} {
+		err = l.append(rs)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole, err := os.ReadFile(l.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := frameHead + int(binary.LittleEndian.Uint32(whole))
+	for n := range len(whole) + 1 {
+		for _, rubbish := range []string{"", "\x00\x00\x00\x00\x01\x00\x00\x00rubbish"} {
+			err = os.WriteFile(l.path, append(bytes.Clone(whole[:n]), rubbish...), 0o600)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[string][]byte{}
+			_, err = readLog(l.path, got)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]string{}
+			if n >= first {
+				want = map[string]string{"a": "1", "b": "2"}
+			}
+			if n == len(whole) {
+				want = map[string]string{"a": "<nil>", "b": "2", "c": ""}
+			}
+			if d := cmp.Diff(want, texts(got)); d != "" {
+				t.Fatalf("%d bytes, then %q: -want +got:\n%s", n, rubbish, d)
+			}
+		}
+	}
+}
+
+func texts(m map[string][]byte) map[string]string {
+	out := map[string]string{}
+	for k, v := range m {
+		out[k] = string(v)
+		if v == nil {
+			out[k] = "<nil>"
+		}
+	}
+	return out
+}
+
+func FuzzReadFrame(f *testing.F) {
+	f.Add([]byte("\x01a\x02x\x01b\x00"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		into := map[string][]byte{}
+		err := readFrame(b, into)
+		size := 0
+		for k, v := range into {
+			size += len(k) + len(v)
+		}
+		if size > len(b) || err == nil && len(b) > 0 && len(into) == 0 {
+			t.Fatalf("%d bytes gave %d records of %d bytes", len(b), len(into), size)
+		}
+	})
 }
 
 func TestStore_OneProcess(t *testing.T) {
@@ -232,7 +335,7 @@ func TestStore_NotOurs(t *testing.T) {
 	}
 	dir := t.TempDir()
 	s := open(t, dir)
-	_, err := s.db.Exec("PRAGMA user_version = 999")
+	_, err := s.db.db.Exec("PRAGMA user_version = 999")
 	if err != nil {
 		t.Fatal(err)
 	}
