@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // config is the usual configuration: sip.example is homed here and allows
@@ -224,6 +225,11 @@ func TestFlow_WrongSecret(t *testing.T) {
 		})
 		if code, body := g.get("/readyz"); code != 503 || !strings.Contains(body, "xmpp") {
 			t.Errorf("/readyz: %d %s", code, body)
+		}
+		// One at once, and then after 1, 2, 4 … s: a loop would have had many.
+		time.Sleep(4 * time.Second)
+		if n := strings.Count(strings.ToLower(g.log.String()), "trying again"); n > 4 {
+			t.Errorf("%d attempts in a few seconds", n)
 		}
 	})
 }

@@ -3,10 +3,13 @@
 package realpeers
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Group 7: addresses that one side cannot write as the other does. On ejabberd
@@ -183,4 +186,55 @@ func flood(t *testing.T, s xmppServer) {
 	}
 	j.expect("the last state", func(s stanza) bool { return s.Ev == "presence" && s.Status["en"] == "flood 999" })
 	d.notify("the last state", has("active", "wave 999"))
+}
+
+// Group 10: a document of a megabyte, and one that is never sent to its end,
+// over TCP: each costs its own connection at most.
+func TestHostile_Large(t *testing.T) { onBothServers(t, large) }
+
+func large(t *testing.T, s xmppServer) {
+	g := startGateway(t, config(s))
+	g.waitReady()
+	a, b := newPhone(t, g, alice), newPhone(t, g, bob)
+	tag := a.publish("", "600", pidf(alice, "open", "", "good")).get("SIP-ETag")
+	d, _ := b.subscribe(alice, "3600")
+	d.notify("the good state", has("active", "good"))
+	j := login(t, s, "juliet", "balcony")
+	j.send("<presence/><presence type='subscribe' to='alice@sip.example'/>")
+	j.expect("alice", fromDevice("", "good"))
+
+	body := strings.Replace(pidf(alice, "open", "", "evil"), "</tuple>", strings.Repeat("<note>evil</note>", 1<<16)+"</tuple>", 1)
+	request := func(length int) string {
+		return fmt.Sprintf("PUBLISH %s SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKlarge%d\r\nMax-Forwards: 70\r\n"+
+			"From: <%[1]s>;tag=l\r\nTo: <%[1]s>\r\nCall-ID: large%[2]d\r\nCSeq: 1 PUBLISH\r\nP-Asserted-Identity: <%[1]s>\r\n"+
+			"Event: presence\r\nContent-Type: application/pidf+xml\r\nContent-Length: %[2]d\r\n\r\n", alice, length)
+	}
+	for _, text := range []string{
+		request(len(body)) + body, // 1 MB
+		request(4<<30) + body,     // says that it has 4 GB
+		request(600) + "<presence",
+		strings.Repeat("X-Header: evil\r\n", 1<<16),
+	} {
+		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", g.sip))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(patience))
+		_, err = io.WriteString(conn, text)
+		if err != nil || len(text) < 1<<16 {
+			continue // it has hung up, or waits for the rest
+		}
+		answer, err := bufio.NewReader(conn).ReadString('\n')
+		if err == nil && !strings.HasPrefix(answer, "SIP/2.0 4") && !strings.HasPrefix(answer, "SIP/2.0 5") {
+			t.Errorf("%.60s: %s", text, answer)
+		}
+	}
+	b.silent("anything hostile", func(m sipMessage) bool { return strings.Contains(m.body, "evil") })
+	j.never("anything hostile", func(s stanza) bool { return strings.Contains(s.XML, "evil") })
+	if res := a.publish(tag, "600", pidf(alice, "open", "", "still good")); res.code() != 200 {
+		t.Errorf("the tag from before: %s", res.start)
+	}
+	d.notify("the next state", has("active", "still good"))
+	j.expect("the next state", fromDevice("", "still good"))
 }
