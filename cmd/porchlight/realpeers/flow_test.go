@@ -237,6 +237,7 @@ func TestFlow_WrongSecret(t *testing.T) {
 // Group 1: after a restart of the XMPP server both sides are right again, and
 // nobody is asked anything.
 func TestFlow_ServerRestart(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(xmppServer){"SIGTERM": xmppServer.Stop, "SIGKILL": xmppServer.Kill} {
 		t.Run(name, func(t *testing.T) {
 			onBothServers(t, func(t *testing.T, s xmppServer) {

@@ -4,6 +4,7 @@ package realpeers
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -28,6 +29,13 @@ func TestMain(m *testing.M) {
 }
 
 func testMain(m *testing.M) int {
+	// The tests mostly wait, so more of them than there are processors run
+	// side by side; -parallel says otherwise.
+	err := flag.Set("test.parallel", "4")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	dir, err := os.MkdirTemp("", "porchlight-realpeers-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -125,6 +125,7 @@ func withBaresip(t *testing.T, s xmppServer) {
 // SIPp, with its own transaction layer, publishes and subscribes a few hundred
 // times; every call must succeed.
 func TestSIPp(t *testing.T) {
+	t.Parallel()
 	need(t, "sipp")
 	s := startProsody(t)
 	g := startGateway(t, config(s))
