@@ -166,3 +166,15 @@ func jsonOf(t *testing.T, s *presence.State) string {
 	}
 	return string(b)
 }
+
+func BenchmarkShape(b *testing.B) {
+	s := state(doing("meeting"), open(""), open("dnd"))
+	for _, p := range Profiles() {
+		b.Run(p.Name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Shape(nil, s, noon)
+			}
+		})
+	}
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/porchlight-im/porchlight/bridge"
 	"github.com/porchlight-im/porchlight/bridge/bridgetest"
 	"github.com/porchlight-im/porchlight/bridge/policy"
 	"github.com/porchlight-im/porchlight/bridge/store"
@@ -157,6 +158,39 @@ func TestProfileByAddress(t *testing.T) {
 			t.Errorf("the tags do not tell: \n%s", n.body)
 		}
 	})
+}
+
+// TestRules2And3: §5.6 for one presentity: the NOTIFY comes at once, says how
+// long the subscription lasts, and is not encoded, whatever is accepted.
+func TestRules2And3(t *testing.T) {
+	inTime(t, func(t *testing.T) {
+		w := newWorld(t, allowed)
+		w.peer(aliceURI).publish("Expires: 600", golden(t, "busy")).want(t, "SIP/2.0 200 OK", "Expires: 600", "SIP-ETag: *")
+		for profile, agent := range agents {
+			start := time.Now()
+			_, n := w.peer("sip:"+profile+"@sip.example").subscribe(aliceURI, "Accept-Encoding: gzip\nUser-Agent: "+agent)
+			n.want(t, "NOTIFY *", "Subscription-State: active;expires=3600", "Content-Encoding:", "Content-Type: application/pidf+xml")
+			if n.body != golden(t, profile) || time.Since(start) > 0 {
+				t.Errorf("%s: after %v:\n%s", profile, time.Since(start), n.body)
+			}
+		}
+	})
+}
+
+// TestOneEncoding: a View is written once for all watchers of a profile.
+func TestOneEncoding(t *testing.T) {
+	v := &bridge.View{Presentity: aliceAddr, State: decoded(t, golden(t, "busy"))}
+	seen := map[*byte]bool{}
+	for _, p := range mapping.Profiles() {
+		a, b := v.Bytes(formats[p]), v.Bytes(formats[mapping.ProfileNamed(p.Name)])
+		if &a[0] != &b[0] || seen[&a[0]] {
+			t.Errorf("%s: not one encoding of its own", p.Name)
+		}
+		seen[&a[0]] = true
+	}
+	if len(v.Bytes(formats[mapping.Generic])) == 0 || len((&bridge.View{}).Bytes(formats[mapping.Generic])) > 0 {
+		t.Error("nothing for a state, or something for none")
+	}
 }
 
 // TestBlinkWatchesItself: §5.5: a Blink takes its own state from what it sees
