@@ -1,6 +1,9 @@
 package xmltext
 
-import "unicode/utf8"
+import (
+	"math/bits"
+	"unicode/utf8"
+)
 
 // AppendText appends s as character data. Characters that XML does not allow,
 // and bytes that are not UTF-8, become U+FFFD.
@@ -37,6 +40,13 @@ func init() {
 func appendEscaped(dst []byte, s string, e *escapes) []byte {
 	begin := 0
 	for i := 0; i < len(s); {
+		if len(s)-i >= 8 {
+			n := plainRun(s[i : i+8])
+			i += n
+			if n == 8 {
+				continue
+			}
+		}
 		c := s[i]
 		if e.plain[c] {
 			i++
@@ -60,4 +70,18 @@ func appendEscaped(dst []byte, s string, e *escapes) []byte {
 		i += n
 	}
 	return append(dst, s[begin:]...)
+}
+
+// plainRun returns how many of the eight bytes of s surely stand for themselves,
+// in text and in attribute values, before one that may not.
+func plainRun(s string) int {
+	x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+	const low = 0x7f * each
+	// In each sum, a byte that is not what it looks for has the high bit.
+	sums := (x&low + 0x60*each) & // below 0x20
+		(((x|2*each)&low ^ '>'*each) + low) & // < and >
+		(((x|1*each)&low ^ '\''*each) + low) & // & and '
+		((x&low ^ '"'*each) + low)
+	return bits.TrailingZeros64((x|^sums)&(0x80*each)) / 8
 }

@@ -13,7 +13,7 @@ import (
 // needs.
 type encoder struct {
 	b    []byte
-	used [nsCount]bool
+	used uint32 // a bit for each namespace
 }
 
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
@@ -27,16 +27,12 @@ func Append(dst []byte, s *presence.State, entity string) []byte {
 	}
 	e := encoders.Get().(*encoder)
 	defer encoders.Put(e)
-	e.b, e.used = reuse(e.b), [nsCount]bool{}
+	e.b, e.used = reuse(e.b), 1<<nsPIDF
 	e.document(s)
-	dst = append(dst, `<?xml version="1.0" encoding="UTF-8"?><presence xmlns="`...)
-	dst = append(dst, names[nsPIDF].uri...)
-	dst = append(dst, '"')
-	for n, x := range names {
-		if e.used[n] && x.prefix != "" {
-			dst = append(dst, " xmlns:"...)
-			dst = append(dst, x.prefix[:len(x.prefix)-1]...)
-			dst = appendValue(dst, x.uri)
+	dst = append(dst, `<?xml version="1.0" encoding="UTF-8"?><presence`...)
+	for n, x := range declarations {
+		if e.used>>n&1 != 0 {
+			dst = append(dst, x...)
 		}
 	}
 	dst = append(dst, " entity"...)
@@ -55,7 +51,7 @@ func (e *encoder) document(s *presence.State) {
 	for i := range s.Services {
 		e.tuple(&s.Services[i])
 	}
-	e.notes(nsPIDF, s.Notes)
+	e.notes(elNote, s.Notes)
 	for i := range s.Persons {
 		e.person(&s.Persons[i])
 	}
@@ -66,23 +62,38 @@ func (e *encoder) document(s *presence.State) {
 }
 
 // open begins a start tag; its attributes and gt or empty follow.
-func (e *encoder) open(n ns, local string) {
-	e.b = e.qname(append(e.b, '<'), n, local)
+func (e *encoder) open(x *element) {
+	e.used |= 1 << x.ns
+	e.b = append(e.b, x.open...)
 }
 
-// qname appends the name of an element of n to b.
-func (e *encoder) qname(b []byte, n ns, local string) []byte {
-	e.used[n] = true
-	b = append(b, names[n].prefix...)
-	return append(b, local...)
+// start writes a start tag without attributes.
+func (e *encoder) start(x *element) {
+	e.used |= 1 << x.ns
+	e.b = append(e.b, x.start...)
 }
+
+func (e *encoder) close(x *element) { e.b = append(e.b, x.end...) }
 
 func (e *encoder) gt() { e.b = append(e.b, '>') }
 
 func (e *encoder) empty() { e.b = append(e.b, '/', '>') }
 
-func (e *encoder) close(n ns, local string) {
+// openNamed and closeNamed are open and close for a name that comes from the
+// State.
+func (e *encoder) openNamed(n ns, local string) {
+	e.b = e.qname(append(e.b, '<'), n, local)
+}
+
+func (e *encoder) closeNamed(n ns, local string) {
 	e.b = append(e.qname(append(e.b, '<', '/'), n, local), '>')
+}
+
+// qname appends the name of an element of n to b.
+func (e *encoder) qname(b []byte, n ns, local string) []byte {
+	e.used |= 1 << n
+	b = append(b, names[n].prefix...)
+	return append(b, local...)
 }
 
 // attr writes an attribute of no namespace.
@@ -142,30 +153,33 @@ func appendValue(b []byte, value string) []byte {
 }
 
 // leaf writes an element with text; nothing for "".
-func (e *encoder) leaf(n ns, local, text string) {
-	if text == "" {
-		return
-	}
-	b := append(e.qname(append(e.b, '<'), n, local), '>')
-	b = xmltext.AppendText(b, text)
-	e.b = append(e.qname(append(b, '<', '/'), n, local), '>')
-}
-
-func (e *encoder) notes(n ns, notes []presence.Note) {
-	for _, x := range notes {
-		e.lang(n, "note", x)
+func (e *encoder) leaf(x *element, text string) {
+	if text != "" {
+		e.text(x, text)
 	}
 }
 
-// lang writes an element with text and a language.
-func (e *encoder) lang(n ns, local string, x presence.Note) {
-	e.open(n, local)
-	if x.Lang != "" {
-		e.attr("xml:lang", x.Lang)
+// text writes an element with text.
+func (e *encoder) text(x *element, text string) {
+	e.start(x)
+	e.b = xmltext.AppendText(e.b, text)
+	e.close(x)
+}
+
+// notes writes texts with their languages, each in an element.
+func (e *encoder) notes(x *element, notes []presence.Note) {
+	for i := range notes {
+		n := &notes[i]
+		if n.Lang == "" {
+			e.text(x, n.Text)
+			continue
+		}
+		e.open(x)
+		e.attr("xml:lang", n.Lang)
+		e.gt()
+		e.b = xmltext.AppendText(e.b, n.Text)
+		e.close(x)
 	}
-	e.gt()
-	e.b = xmltext.AppendText(e.b, x.Text)
-	e.close(n, local)
 }
 
 func (e *encoder) raws(rs []presence.RawXML) {
@@ -175,14 +189,13 @@ func (e *encoder) raws(rs []presence.RawXML) {
 }
 
 // time writes an element with a time; nothing for the zero time.
-func (e *encoder) time(n ns, local string, t time.Time) {
+func (e *encoder) time(x *element, t time.Time) {
 	if t.IsZero() {
 		return
 	}
-	e.open(n, local)
-	e.gt()
+	e.start(x)
 	e.b = t.AppendFormat(e.b, time.RFC3339Nano)
-	e.close(n, local)
+	e.close(x)
 }
 
 func (e *encoder) timeAttr(name string, t time.Time) {
@@ -198,11 +211,11 @@ func (e *encoder) timeAttr(name string, t time.Time) {
 
 // basic writes a basic. OddBasic is not written here: its text is with what
 // is carried along.
-func (e *encoder) basic(n ns, b presence.Basic) {
+func (e *encoder) basic(x *element, b presence.Basic) {
 	switch b {
 	case presence.Open:
-		e.leaf(n, "basic", "open")
+		e.text(x, "open")
 	case presence.Closed:
-		e.leaf(n, "basic", "closed")
+		e.text(x, "closed")
 	}
 }

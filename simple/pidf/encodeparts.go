@@ -10,54 +10,51 @@ import (
 // tuple writes a service in the order of RFC 3863 §4.4: status, extensions,
 // contact, notes, timestamp.
 func (e *encoder) tuple(t *presence.Service) {
-	e.open(nsPIDF, "tuple")
+	e.open(elTuple)
 	e.attr("id", t.ID)
 	e.attrs(t.Attrs)
 	e.gt()
 	e.status(t)
-	e.leaf(nsRPID, "class", t.Class)
-	e.choice("privacy", t.Privacy, nsRPID)
-	e.choice("relationship", t.Relationship, nsRPID)
-	e.choice("service-class", t.ServiceClass, nsRPID)
+	e.leaf(elRPIDClass, t.Class)
+	e.choice(elRPIDPrivacy, t.Privacy, nsRPID)
+	e.choice(elRPIDRelationship, t.Relationship, nsRPID)
+	e.choice(elRPIDServiceClass, t.ServiceClass, nsRPID)
 	e.icons(t.StatusIcons)
 	e.userInput(t.UserInput)
 	e.serviceOMA(&t.OMA)
-	e.caps("servcaps", t.Caps)
+	e.caps(elCapsServcaps, t.Caps)
 	e.card(&t.Card)
 	e.timed(t.Timed)
 	for _, id := range t.DeviceIDs {
-		e.leaf(nsDM, "deviceID", id)
+		e.leaf(elDMDeviceID, id)
 	}
 	e.raws(t.Geo)
 	e.raws(t.Ext)
 	if c := t.Contact; c != nil {
-		e.open(nsPIDF, "contact")
+		e.open(elContact)
 		if validPriority(c.Priority) {
 			e.attr("priority", c.Priority)
 		}
 		e.gt()
 		e.b = xmltext.AppendText(e.b, c.URI)
-		e.close(nsPIDF, "contact")
+		e.close(elContact)
 	}
-	e.notes(nsPIDF, t.Notes)
-	e.time(nsPIDF, "timestamp", t.Timestamp)
-	e.close(nsPIDF, "tuple")
+	e.notes(elNote, t.Notes)
+	e.time(elTimestamp, t.Timestamp)
+	e.close(elTuple)
 }
 
 // status writes <status>; basic comes first, since clients demand it.
 func (e *encoder) status(t *presence.Service) {
-	e.open(nsPIDF, "status")
+	e.open(elStatus)
 	if t.Basic == presence.NoBasic && t.Show == "" && len(t.StatusExt) == 0 {
 		e.empty()
 		return
 	}
 	e.gt()
-	e.basic(nsPIDF, t.Basic)
+	e.basic(elBasic, t.Basic)
 	if t.Basic == presence.OddBasic {
-		e.open(nsPIDF, "basic")
-		e.gt()
-		e.b = xmltext.AppendText(e.b, t.BasicText)
-		e.close(nsPIDF, "basic")
+		e.text(elBasic, t.BasicText)
 	}
 	if t.Show != "" {
 		// RFC 8048 §6.2: the show of the XMPP side.
@@ -66,55 +63,55 @@ func (e *encoder) status(t *presence.Service) {
 		e.b = append(e.b, "</show>"...)
 	}
 	e.raws(t.StatusExt)
-	e.close(nsPIDF, "status")
+	e.close(elStatus)
 }
 
 // person writes <dm:person> (RFC 4479 §5): the elements, then notes and
 // timestamp.
 func (e *encoder) person(p *presence.Person) {
-	e.open(nsDM, "person")
+	e.open(elDMPerson)
 	e.attr("id", p.ID)
 	e.attrs(p.Attrs)
 	e.gt()
-	e.choice("activities", (*presence.Choice)(p.Activities), nsRPID)
-	e.leaf(nsRPID, "class", p.Class)
-	e.choice("mood", (*presence.Choice)(p.Mood), nsRPID)
+	e.choice(elRPIDActivities, (*presence.Choice)(p.Activities), nsRPID)
+	e.leaf(elRPIDClass, p.Class)
+	e.choice(elRPIDMood, (*presence.Choice)(p.Mood), nsRPID)
 	e.placeIs(p.PlaceIs)
-	e.choice("place-type", p.PlaceType, nsLT)
-	e.choice("privacy", p.Privacy, nsRPID)
-	e.choice("sphere", p.Sphere, nsRPID)
+	e.choice(elRPIDPlaceType, p.PlaceType, nsLT)
+	e.choice(elRPIDPrivacy, p.Privacy, nsRPID)
+	e.choice(elRPIDSphere, p.Sphere, nsRPID)
 	e.icons(p.StatusIcons)
 	e.timeOffset(p.TimeOffset)
 	e.userInput(p.UserInput)
-	e.onOff("overriding-willingness", p.OMA.OverridingWillingness)
+	e.onOff(elOPOverridingWillingness, p.OMA.OverridingWillingness)
 	for _, l := range p.OMA.Links {
 		e.link(l)
 	}
 	e.card(&p.Card)
 	e.raws(p.Geo)
 	e.raws(p.Ext)
-	e.notes(nsDM, p.Notes)
-	e.time(nsDM, "timestamp", p.Timestamp)
-	e.close(nsDM, "person")
+	e.notes(elDMNote, p.Notes)
+	e.time(elDMTimestamp, p.Timestamp)
+	e.close(elDMPerson)
 }
 
 // device writes <dm:device> (RFC 4479 §5): the elements, then deviceID, notes
 // and timestamp.
 func (e *encoder) device(v *presence.Device) {
-	e.open(nsDM, "device")
+	e.open(elDMDevice)
 	e.attr("id", v.ID)
 	e.attrs(v.Attrs)
 	e.gt()
-	e.leaf(nsRPID, "class", v.Class)
+	e.leaf(elRPIDClass, v.Class)
 	e.userInput(v.UserInput)
 	e.networks(v.Networks)
-	e.caps("devcaps", v.Caps)
+	e.caps(elCapsDevcaps, v.Caps)
 	e.raws(v.Geo)
 	e.raws(v.Ext)
-	e.leaf(nsDM, "deviceID", v.DeviceID)
-	e.notes(nsDM, v.Notes)
-	e.time(nsDM, "timestamp", v.Timestamp)
-	e.close(nsDM, "device")
+	e.leaf(elDMDeviceID, v.DeviceID)
+	e.notes(elDMNote, v.Notes)
+	e.time(elDMTimestamp, v.Timestamp)
+	e.close(elDMDevice)
 }
 
 func (e *encoder) span(r *presence.Range) {
@@ -127,24 +124,24 @@ func (e *encoder) span(r *presence.Range) {
 }
 
 // choice writes an RPID element of notes and values.
-func (e *encoder) choice(local string, c *presence.Choice, own ns) {
+func (e *encoder) choice(x *element, c *presence.Choice, own ns) {
 	if c == nil {
 		return
 	}
-	e.open(nsRPID, local)
+	e.open(x)
 	e.span(&c.Range)
 	if len(c.Notes) == 0 && len(c.Values) == 0 {
 		e.empty()
 		return
 	}
 	e.gt()
-	e.notes(nsRPID, c.Notes)
-	if space, name := loose(local); name != "" {
+	e.notes(elRPIDNote, c.Notes)
+	if space, name := loose(x.local); name != "" {
 		e.named(c.Values, space, name, own)
 	} else {
 		e.values(c.Values, own)
 	}
-	e.close(nsRPID, local)
+	e.close(x)
 }
 
 func (e *encoder) values(vs []presence.Value, own ns) {
@@ -181,7 +178,7 @@ func (e *encoder) value(v *presence.Value, own ns) {
 		n = ns(spaces[v.Space])
 	}
 	foreign := n == nsOther || n == nsJabber
-	e.open(n, v.Name)
+	e.openNamed(n, v.Name)
 	if foreign {
 		e.attr("xmlns", v.Space)
 	}
@@ -194,39 +191,40 @@ func (e *encoder) value(v *presence.Value, own ns) {
 	}
 	e.gt()
 	e.b = xmltext.AppendText(e.b, v.Text)
-	e.close(n, v.Name)
+	e.closeNamed(n, v.Name)
 }
 
 func (e *encoder) placeIs(p *presence.PlaceIs) {
 	if p == nil {
 		return
 	}
-	e.open(nsRPID, "place-is")
+	e.open(elRPIDPlaceIs)
 	e.span(&p.Range)
 	e.gt()
-	e.notes(nsRPID, p.Notes)
-	for _, m := range []struct {
-		local string
-		vs    []presence.Value
-	}{{"audio", p.Audio}, {"video", p.Video}, {"text", p.Text}} {
-		if len(m.vs) > 0 {
-			e.open(nsRPID, m.local)
-			e.gt()
-			e.values(m.vs, nsRPID)
-			e.close(nsRPID, m.local)
-		}
-	}
+	e.notes(elRPIDNote, p.Notes)
+	e.medium(elRPIDAudio, p.Audio)
+	e.medium(elRPIDVideo, p.Video)
+	e.medium(elRPIDText, p.Text)
 	e.raws(p.Ext)
-	e.close(nsRPID, "place-is")
+	e.close(elRPIDPlaceIs)
+}
+
+// medium writes what is said of one medium in place-is.
+func (e *encoder) medium(x *element, vs []presence.Value) {
+	if len(vs) > 0 {
+		e.start(x)
+		e.values(vs, nsRPID)
+		e.close(x)
+	}
 }
 
 func (e *encoder) icons(is []presence.Icon) {
 	for i := range is {
-		e.open(nsRPID, "status-icon")
+		e.open(elRPIDStatusIcon)
 		e.span(&is[i].Range)
 		e.gt()
 		e.b = xmltext.AppendText(e.b, is[i].URI)
-		e.close(nsRPID, "status-icon")
+		e.close(elRPIDStatusIcon)
 	}
 }
 
@@ -234,21 +232,21 @@ func (e *encoder) timeOffset(t *presence.TimeOffset) {
 	if t == nil {
 		return
 	}
-	e.open(nsRPID, "time-offset")
+	e.open(elRPIDTimeOffset)
 	e.span(&t.Range)
 	if t.Description != "" {
 		e.attr("description", t.Description)
 	}
 	e.gt()
 	e.b = strconv.AppendInt(e.b, int64(t.Minutes), 10)
-	e.close(nsRPID, "time-offset")
+	e.close(elRPIDTimeOffset)
 }
 
 func (e *encoder) userInput(u *presence.UserInput) {
 	if u == nil {
 		return
 	}
-	e.open(nsRPID, "user-input")
+	e.open(elRPIDUserInput)
 	if u.ID != "" {
 		e.attr("id", u.ID)
 	}
@@ -265,69 +263,66 @@ func (e *encoder) userInput(u *presence.UserInput) {
 	} else {
 		e.b = append(e.b, "active"...)
 	}
-	e.close(nsRPID, "user-input")
+	e.close(elRPIDUserInput)
 }
 
 func (e *encoder) timed(ts []presence.TimedStatus) {
 	for i := range ts {
 		t := &ts[i]
-		e.open(nsTimed, "timed-status")
+		e.open(elTimedStatus)
 		e.timeAttr("from", t.From)
 		e.timeAttr("until", t.Until)
 		e.attrs(t.Attrs)
 		e.gt()
-		e.basic(nsTimed, t.Basic)
-		e.notes(nsTimed, t.Notes)
+		e.basic(elTimedBasic, t.Basic)
+		e.notes(elTimedNote, t.Notes)
 		e.raws(t.Ext)
-		e.close(nsTimed, "timed-status")
+		e.close(elTimedStatus)
 	}
 }
 
 func (e *encoder) card(c *presence.CIPID) {
-	e.leaf(nsCIPID, "card", c.Card)
-	e.leaf(nsCIPID, "display-name", c.DisplayName)
-	e.leaf(nsCIPID, "homepage", c.Homepage)
-	e.leaf(nsCIPID, "icon", c.Icon)
-	e.leaf(nsCIPID, "map", c.Map)
-	e.leaf(nsCIPID, "sound", c.Sound)
+	e.leaf(elCIPIDCard, c.Card)
+	e.leaf(elCIPIDDisplayName, c.DisplayName)
+	e.leaf(elCIPIDHomepage, c.Homepage)
+	e.leaf(elCIPIDIcon, c.Icon)
+	e.leaf(elCIPIDMap, c.Map)
+	e.leaf(elCIPIDSound, c.Sound)
 }
 
 func (e *encoder) serviceOMA(o *presence.ServiceOMA) {
 	if d := o.Description; d != nil {
-		e.open(nsOP, "service-description")
-		e.gt()
-		e.leaf(nsOP, "service-id", d.ID)
-		e.leaf(nsOP, "version", d.Version)
-		for _, n := range d.Descriptions {
-			e.lang(nsOP, "description", n)
-		}
+		e.start(elOPServiceDescription)
+		e.leaf(elOPServiceID, d.ID)
+		e.leaf(elOPVersion, d.Version)
+		e.notes(elOPDescription, d.Descriptions)
 		e.raws(d.Ext)
-		e.close(nsOP, "service-description")
+		e.close(elOPServiceDescription)
 	}
-	e.onOff("willingness", o.Willingness)
-	e.onOff("session-participation", o.SessionParticipation)
-	e.leaf(nsOP, "registration-state", o.RegistrationState)
-	e.leaf(nsOP, "barring-state", o.BarringState)
+	e.onOff(elOPWillingness, o.Willingness)
+	e.onOff(elOPSessionParticipation, o.SessionParticipation)
+	e.leaf(elOPRegistrationState, o.RegistrationState)
+	e.leaf(elOPBarringState, o.BarringState)
 }
 
-func (e *encoder) onOff(local string, o *presence.OnOff) {
+func (e *encoder) onOff(x *element, o *presence.OnOff) {
 	if o == nil {
 		return
 	}
-	e.open(nsOP, local)
+	e.open(x)
 	if !o.Until.IsZero() {
-		e.used[nsOPD] = true
+		e.used |= 1 << nsOPD
 		e.timeAttr("opd:until", o.Until)
 	}
 	e.attrs(o.Attrs)
 	e.gt()
-	e.basic(nsOP, o.Basic)
+	e.basic(elOPBasic, o.Basic)
 	e.raws(o.Ext)
-	e.close(nsOP, local)
+	e.close(x)
 }
 
 func (e *encoder) link(l presence.Link) {
-	e.open(nsOPD11, "link")
+	e.open(elOPD11Link)
 	if l.Label != "" {
 		e.attr("opd11:label", l.Label)
 	}
@@ -337,47 +332,46 @@ func (e *encoder) link(l presence.Link) {
 	e.attrs(l.Attrs)
 	e.gt()
 	e.b = xmltext.AppendText(e.b, l.URI)
-	e.close(nsOPD11, "link")
+	e.close(elOPD11Link)
 }
 
 func (e *encoder) networks(all []presence.Network) {
 	if len(all) == 0 {
 		return
 	}
-	e.open(nsOP, "network-availability")
-	e.gt()
+	e.start(elOPNetworkAvailability)
 	for i := range all {
 		n := &all[i]
-		e.open(nsOP, "network")
+		e.open(elOPNetwork)
 		e.attr("id", n.ID)
 		e.attrs(n.Attrs)
 		e.gt()
 		if n.Active {
-			e.open(nsOP, "active")
+			e.open(elOPActive)
 			e.empty()
 		}
 		if n.Terminated {
-			e.open(nsOP, "terminated")
+			e.open(elOPTerminated)
 			e.empty()
 		}
 		e.raws(n.Ext)
-		e.close(nsOP, "network")
+		e.close(elOPNetwork)
 	}
-	e.close(nsOP, "network-availability")
+	e.close(elOPNetworkAvailability)
 }
 
-func (e *encoder) caps(local string, c *presence.Caps) {
+func (e *encoder) caps(x *element, c *presence.Caps) {
 	if c == nil {
 		return
 	}
-	e.open(nsCaps, local)
+	e.open(x)
 	e.attrs(c.Attrs)
 	e.gt()
 	for i := range c.Items {
 		e.capability(&c.Items[i])
 	}
 	e.raws(c.Ext)
-	e.close(nsCaps, local)
+	e.close(x)
 }
 
 func (e *encoder) capability(c *presence.Capability) {
@@ -388,25 +382,24 @@ func (e *encoder) capability(c *presence.Capability) {
 	if !xmltext.IsName(c.Name) {
 		return
 	}
-	e.open(nsCaps, c.Name)
+	e.openNamed(nsCaps, c.Name)
 	e.gt()
 	e.b = xmltext.AppendText(e.b, c.Text)
-	e.nameList("supported", c.Supported)
-	e.nameList("notsupported", c.NotSupported)
-	e.close(nsCaps, c.Name)
+	e.nameList(elCapsSupported, c.Supported)
+	e.nameList(elCapsNotsupported, c.NotSupported)
+	e.closeNamed(nsCaps, c.Name)
 }
 
-func (e *encoder) nameList(local string, list []string) {
+func (e *encoder) nameList(x *element, list []string) {
 	if len(list) == 0 {
 		return
 	}
-	e.open(nsCaps, local)
-	e.gt()
+	e.start(x)
 	for _, name := range list {
 		if xmltext.IsName(name) {
-			e.open(nsCaps, name)
+			e.openNamed(nsCaps, name)
 			e.empty()
 		}
 	}
-	e.close(nsCaps, local)
+	e.close(x)
 }
