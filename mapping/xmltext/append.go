@@ -14,47 +14,26 @@ func AppendText(dst []byte, s string) []byte { return appendEscaped(dst, s, &inT
 func AppendAttr(dst []byte, s string) []byte { return appendEscaped(dst, s, &inAttr) }
 
 // escapes is what stands for the bytes below 0x80; "" for a byte that stands
-// for itself, which plain tells faster.
-type escapes struct {
-	with  [utf8.RuneSelf]string
-	plain [256]bool
-}
+// for itself.
+type escapes [utf8.RuneSelf]string
 
-var inText, inAttr escapes
-
-func init() {
-	t := &inText.with
+var inText, inAttr = func() (text, attr escapes) {
 	for c := range 0x20 {
-		t[c] = "\uFFFD"
+		text[c] = "\uFFFD"
 	}
-	t['\t'], t['\n'], t['\r'] = "", "", "&#13;"
-	t['&'], t['<'], t['>'] = "&amp;", "&lt;", "&gt;"
-	inAttr.with = *t
-	a := &inAttr.with
-	a['"'], a['\''], a['\t'], a['\n'] = "&quot;", "&#39;", "&#9;", "&#10;"
-	for c := range utf8.RuneSelf {
-		inText.plain[c], inAttr.plain[c] = t[c] == "", a[c] == ""
-	}
-}
+	text['\t'], text['\n'], text['\r'] = "", "", "&#13;"
+	text['&'], text['<'], text['>'] = "&amp;", "&lt;", "&gt;"
+	attr = text
+	attr['"'], attr['\''], attr['\t'], attr['\n'] = "&quot;", "&#39;", "&#9;", "&#10;"
+	return text, attr
+}()
 
 func appendEscaped(dst []byte, s string, e *escapes) []byte {
 	begin := 0
-	for i := 0; i < len(s); {
-		if len(s)-i >= 8 {
-			n := plainRun(s[i : i+8])
-			i += n
-			if n == 8 {
-				continue
-			}
-		}
-		c := s[i]
-		if e.plain[c] {
-			i++
-			continue
-		}
+	for i := plainRun(s, 0); i < len(s); i = plainRun(s, i) {
 		esc, n := "", 1
-		if c < utf8.RuneSelf {
-			esc = e.with[c]
+		if c := s[i]; c < utf8.RuneSelf {
+			esc = e[c]
 		} else {
 			var r rune
 			r, n = utf8.DecodeRuneInString(s[i:])
@@ -72,9 +51,27 @@ func appendEscaped(dst []byte, s string, e *escapes) []byte {
 	return append(dst, s[begin:]...)
 }
 
-// plainRun returns how many of the eight bytes of s surely stand for themselves,
-// in text and in attribute values, before one that may not.
-func plainRun(s string) int {
+// plainRun returns the offset, from i on, of the first byte of s that may not
+// stand for itself in text or in an attribute value.
+func plainRun(s string, i int) int {
+	for ; len(s)-i >= 8; i += 8 {
+		if m := notPlain(s[i:]); m != 0 {
+			return i + bits.TrailingZeros64(m)/8
+		}
+	}
+	if i < len(s) && len(s) >= 8 && notPlain(s[len(s)-8:]) == 0 {
+		return len(s)
+	}
+	for i < len(s) && s[i] < utf8.RuneSelf && inAttr[s[i]] == "" {
+		i++
+	}
+	return i
+}
+
+// notPlain has the high bit in each of the first eight bytes of s that may not
+// stand for itself.
+func notPlain(s string) uint64 {
+	s = s[:8]
 	x := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 	const low = 0x7f * each
@@ -83,5 +80,5 @@ func plainRun(s string) int {
 		(((x|2*each)&low ^ '>'*each) + low) & // < and >
 		(((x|1*each)&low ^ '\''*each) + low) & // & and '
 		((x&low ^ '"'*each) + low)
-	return bits.TrailingZeros64((x|^sums)&(0x80*each)) / 8
+	return (x | ^sums) & (0x80 * each)
 }

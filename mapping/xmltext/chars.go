@@ -180,10 +180,20 @@ func startsName(n []byte) bool {
 // IsName reports whether s is a name without a colon, such as may stand behind
 // a prefix (Namespaces in XML §3 NCName).
 func IsName(s string) bool {
+	for i := range len(s) {
+		if class[s[i]]&namePlain == 0 {
+			return isWideName(s)
+		}
+	}
+	return s != "" && class[s[0]]&nameStart != 0
+}
+
+// isWideName is IsName for one that is wrong, or has characters above ASCII.
+func isWideName(s string) bool {
 	for i, r := range s {
 		switch {
 		case r < utf8.RuneSelf:
-			if r == ':' || class[r]&nameLater == 0 || i == 0 && class[r]&nameStart == 0 {
+			if class[r]&namePlain == 0 || i == 0 && class[r]&nameStart == 0 {
 				return false
 			}
 		case !wideStart(r) && (i == 0 || !wideLater(r)):
@@ -192,7 +202,7 @@ func IsName(s string) bool {
 			return false
 		}
 	}
-	return s != ""
+	return true
 }
 
 // wideName checks the characters of a name above ASCII.
