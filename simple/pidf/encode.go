@@ -96,10 +96,11 @@ func (e *encoder) qname(b []byte, n ns, local string) []byte {
 	return append(b, local...)
 }
 
-// attr writes an attribute of no namespace.
+// attr writes an attribute; name is its name with what stands around it, such
+// as ` id="`.
 func (e *encoder) attr(name, value string) {
-	b := append(append(e.b, ' '), name...)
-	e.b = appendValue(b, value)
+	b := xmltext.AppendAttr(append(e.b, name...), value)
+	e.b = append(b, '"')
 }
 
 // attrs writes attributes the model has no field for.
@@ -161,9 +162,9 @@ func (e *encoder) leaf(x *element, text string) {
 
 // text writes an element with text.
 func (e *encoder) text(x *element, text string) {
-	e.start(x)
-	e.b = xmltext.AppendText(e.b, text)
-	e.close(x)
+	e.used |= 1 << x.ns
+	b := xmltext.AppendText(append(e.b, x.start...), text)
+	e.b = append(b, x.end...)
 }
 
 // notes writes texts with their languages, each in an element.
@@ -175,7 +176,7 @@ func (e *encoder) notes(x *element, notes []presence.Note) {
 			continue
 		}
 		e.open(x)
-		e.attr("xml:lang", n.Lang)
+		e.attr(` xml:lang="`, n.Lang)
 		e.gt()
 		e.b = xmltext.AppendText(e.b, n.Text)
 		e.close(x)
@@ -202,11 +203,8 @@ func (e *encoder) timeAttr(name string, t time.Time) {
 	if t.IsZero() {
 		return
 	}
-	e.b = append(e.b, ' ')
-	e.b = append(e.b, name...)
-	e.b = append(e.b, '=', '"')
-	e.b = t.AppendFormat(e.b, time.RFC3339Nano)
-	e.b = append(e.b, '"')
+	b := t.AppendFormat(append(e.b, name...), time.RFC3339Nano)
+	e.b = append(b, '"')
 }
 
 // basic writes a basic. OddBasic is not written here: its text is with what

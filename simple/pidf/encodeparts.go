@@ -11,7 +11,7 @@ import (
 // contact, notes, timestamp.
 func (e *encoder) tuple(t *presence.Service) {
 	e.open(elTuple)
-	e.attr("id", t.ID)
+	e.attr(` id="`, t.ID)
 	e.attrs(t.Attrs)
 	e.gt()
 	e.status(t)
@@ -33,7 +33,7 @@ func (e *encoder) tuple(t *presence.Service) {
 	if c := t.Contact; c != nil {
 		e.open(elContact)
 		if validPriority(c.Priority) {
-			e.attr("priority", c.Priority)
+			e.attr(` priority="`, c.Priority)
 		}
 		e.gt()
 		e.b = xmltext.AppendText(e.b, c.URI)
@@ -70,7 +70,7 @@ func (e *encoder) status(t *presence.Service) {
 // timestamp.
 func (e *encoder) person(p *presence.Person) {
 	e.open(elDMPerson)
-	e.attr("id", p.ID)
+	e.attr(` id="`, p.ID)
 	e.attrs(p.Attrs)
 	e.gt()
 	e.choice(elRPIDActivities, (*presence.Choice)(p.Activities), nsRPID)
@@ -99,7 +99,7 @@ func (e *encoder) person(p *presence.Person) {
 // and timestamp.
 func (e *encoder) device(v *presence.Device) {
 	e.open(elDMDevice)
-	e.attr("id", v.ID)
+	e.attr(` id="`, v.ID)
 	e.attrs(v.Attrs)
 	e.gt()
 	e.leaf(elRPIDClass, v.Class)
@@ -116,10 +116,10 @@ func (e *encoder) device(v *presence.Device) {
 
 func (e *encoder) span(r *presence.Range) {
 	if r.ID != "" {
-		e.attr("id", r.ID)
+		e.attr(` id="`, r.ID)
 	}
-	e.timeAttr("from", r.From)
-	e.timeAttr("until", r.Until)
+	e.timeAttr(` from="`, r.From)
+	e.timeAttr(` until="`, r.Until)
 	e.attrs(r.Attrs)
 }
 
@@ -180,10 +180,10 @@ func (e *encoder) value(v *presence.Value, own ns) {
 	foreign := n == nsOther || n == nsJabber
 	e.openNamed(n, v.Name)
 	if foreign {
-		e.attr("xmlns", v.Space)
+		e.attr(` xmlns="`, v.Space)
 	}
 	if v.Lang != "" {
-		e.attr("xml:lang", v.Lang)
+		e.attr(` xml:lang="`, v.Lang)
 	}
 	if v.Text == "" {
 		e.empty()
@@ -235,7 +235,7 @@ func (e *encoder) timeOffset(t *presence.TimeOffset) {
 	e.open(elRPIDTimeOffset)
 	e.span(&t.Range)
 	if t.Description != "" {
-		e.attr("description", t.Description)
+		e.attr(` description="`, t.Description)
 	}
 	e.gt()
 	e.b = strconv.AppendInt(e.b, int64(t.Minutes), 10)
@@ -248,14 +248,14 @@ func (e *encoder) userInput(u *presence.UserInput) {
 	}
 	e.open(elRPIDUserInput)
 	if u.ID != "" {
-		e.attr("id", u.ID)
+		e.attr(` id="`, u.ID)
 	}
 	if u.IdleThreshold > 0 {
 		e.b = append(e.b, ` idle-threshold="`...)
 		e.b = strconv.AppendInt(e.b, int64(u.IdleThreshold), 10)
 		e.b = append(e.b, '"')
 	}
-	e.timeAttr("last-input", u.LastInput)
+	e.timeAttr(` last-input="`, u.LastInput)
 	e.attrs(u.Attrs)
 	e.gt()
 	if u.Idle {
@@ -270,8 +270,8 @@ func (e *encoder) timed(ts []presence.TimedStatus) {
 	for i := range ts {
 		t := &ts[i]
 		e.open(elTimedStatus)
-		e.timeAttr("from", t.From)
-		e.timeAttr("until", t.Until)
+		e.timeAttr(` from="`, t.From)
+		e.timeAttr(` until="`, t.Until)
 		e.attrs(t.Attrs)
 		e.gt()
 		e.basic(elTimedBasic, t.Basic)
@@ -312,7 +312,7 @@ func (e *encoder) onOff(x *element, o *presence.OnOff) {
 	e.open(x)
 	if !o.Until.IsZero() {
 		e.used |= 1 << nsOPD
-		e.timeAttr("opd:until", o.Until)
+		e.timeAttr(` opd:until="`, o.Until)
 	}
 	e.attrs(o.Attrs)
 	e.gt()
@@ -324,10 +324,10 @@ func (e *encoder) onOff(x *element, o *presence.OnOff) {
 func (e *encoder) link(l presence.Link) {
 	e.open(elOPD11Link)
 	if l.Label != "" {
-		e.attr("opd11:label", l.Label)
+		e.attr(` opd11:label="`, l.Label)
 	}
 	if l.Priority != "" {
-		e.attr("opd11:priority", l.Priority)
+		e.attr(` opd11:priority="`, l.Priority)
 	}
 	e.attrs(l.Attrs)
 	e.gt()
@@ -343,7 +343,7 @@ func (e *encoder) networks(all []presence.Network) {
 	for i := range all {
 		n := &all[i]
 		e.open(elOPNetwork)
-		e.attr("id", n.ID)
+		e.attr(` id="`, n.ID)
 		e.attrs(n.Attrs)
 		e.gt()
 		if n.Active {
