@@ -1,16 +1,43 @@
 package pidf
 
+import "slices"
+
 // element is an element that is written often, with the parts of its tags.
 type element struct {
 	ns         ns
 	local      string
-	open       string // the start tag but for its end: attributes may follow
-	start, end string // the tags
+	open       tag // the start tag but for its end: attributes may follow
+	start, end tag
 }
 
 func (n ns) element(local string) *element {
 	name := names[n].prefix + local
-	return &element{ns: n, local: local, open: "<" + name, start: "<" + name + ">", end: "</" + name + ">"}
+	return &element{ns: n, local: local, open: newTag("<" + name), start: newTag("<" + name + ">"), end: newTag("</" + name + ">")}
+}
+
+// tag is a short text that is appended often: all of its array is copied, of
+// a size that is known, which costs a third of appending a string.
+type tag struct {
+	text [32]byte
+	n    int // how much of it counts
+}
+
+func newTag(s string) (t tag) {
+	t.n = copy(t.text[:], s)
+	if t.n < len(s) {
+		panic(s + " is too long for a tag") // each is made when the program starts
+	}
+	return t
+}
+
+// append appends t to b.
+func (t *tag) append(b []byte) []byte {
+	n := len(b)
+	if cap(b)-n < len(t.text) {
+		b = slices.Grow(b, len(t.text))
+	}
+	*(*[len(t.text)]byte)(b[n : n+len(t.text)]) = t.text
+	return b[:n+t.n]
 }
 
 // declarations are those of the namespaces, for the root's start tag; "" for
@@ -23,6 +50,14 @@ var declarations = func() (list [nsCount]string) {
 		case x.prefix != "":
 			list[n] = " xmlns:" + x.prefix[:len(x.prefix)-1] + `="` + x.uri + `"`
 		}
+	}
+	return list
+}()
+
+// begins are the beginnings of start tags, for each namespace.
+var begins = func() (list [nsCount]tag) {
+	for n, x := range names {
+		list[n] = newTag("<" + x.prefix)
 	}
 	return list
 }()

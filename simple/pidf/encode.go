@@ -64,16 +64,16 @@ func (e *encoder) document(s *presence.State) {
 // open begins a start tag; its attributes and gt or empty follow.
 func (e *encoder) open(x *element) {
 	e.used |= 1 << x.ns
-	e.b = append(e.b, x.open...)
+	e.b = x.open.append(e.b)
 }
 
 // start writes a start tag without attributes.
 func (e *encoder) start(x *element) {
 	e.used |= 1 << x.ns
-	e.b = append(e.b, x.start...)
+	e.b = x.start.append(e.b)
 }
 
-func (e *encoder) close(x *element) { e.b = append(e.b, x.end...) }
+func (e *encoder) close(x *element) { e.b = x.end.append(e.b) }
 
 func (e *encoder) gt() { e.b = append(e.b, '>') }
 
@@ -82,7 +82,8 @@ func (e *encoder) empty() { e.b = append(e.b, '/', '>') }
 // openNamed and closeNamed are open and close for a name that comes from the
 // State.
 func (e *encoder) openNamed(n ns, local string) {
-	e.b = e.qname(append(e.b, '<'), n, local)
+	e.used |= 1 << n
+	e.b = append(begins[n].append(e.b), local...)
 }
 
 func (e *encoder) closeNamed(n ns, local string) {
@@ -163,8 +164,7 @@ func (e *encoder) leaf(x *element, text string) {
 // text writes an element with text.
 func (e *encoder) text(x *element, text string) {
 	e.used |= 1 << x.ns
-	b := xmltext.AppendText(append(e.b, x.start...), text)
-	e.b = append(b, x.end...)
+	e.b = x.end.append(xmltext.AppendText(x.start.append(e.b), text))
 }
 
 // notes writes texts with their languages, each in an element.
