@@ -62,7 +62,7 @@ func plainRun(s string, i int) int {
 	if i < len(s) && len(s) >= 8 && notPlain(s[len(s)-8:]) == 0 {
 		return len(s)
 	}
-	for i < len(s) && s[i] < utf8.RuneSelf && inAttr[s[i]] == "" {
+	for i < len(s) && class[s[i]]&literal != 0 {
 		i++
 	}
 	return i

@@ -16,6 +16,7 @@ const (
 	space                 // XML 1.0 §2.3 S
 	special               // must be looked at in an attribute value
 	delimiter             // may end an attribute value
+	literal               // stands for itself in a text or attribute value that is written
 )
 
 var class [256]uint8
@@ -40,6 +41,9 @@ func init() {
 			class[c] = special
 		case b == '"', b == '\'':
 			class[c] = delimiter
+		}
+		if b >= 0x20 && b < 0x80 && class[c]&(special|delimiter) == 0 && b != '>' {
+			class[c] |= literal
 		}
 	}
 }

@@ -136,39 +136,31 @@ func (e *encoder) choice(x *element, c *presence.Choice, own ns) {
 	}
 	e.gt()
 	e.notes(elRPIDNote, c.Notes)
-	if space, name := loose(x.local); name != "" {
-		e.named(c.Values, space, name, own)
-	} else {
-		e.values(c.Values, own)
+	space, name := loose(x.local)
+	for i := range c.Values {
+		v := &c.Values[i]
+		if v.Name == "" && v.Raw == nil && name != "" {
+			e.value(&presence.Value{Space: space, Name: name, Text: v.Text, Lang: v.Lang}, own)
+			continue
+		}
+		e.anyValue(c.Values, i, own)
 	}
 	e.close(x)
 }
 
-func (e *encoder) values(vs []presence.Value, own ns) {
-	for i := range vs {
-		v := &vs[i]
-		switch {
-		case v.Raw != nil:
-			e.b = append(e.b, v.Raw.Bytes...)
-		case v.Name == "":
-			if i > 0 && vs[i-1].Name == "" {
-				e.b = append(e.b, ' ')
-			}
-			e.b = xmltext.AppendText(e.b, v.Text)
-		case xmltext.IsName(v.Name):
-			e.value(v, own)
+// anyValue writes vs[i]; without a name it is loose text.
+func (e *encoder) anyValue(vs []presence.Value, i int, own ns) {
+	v := &vs[i]
+	switch {
+	case v.Raw != nil:
+		e.b = append(e.b, v.Raw.Bytes...)
+	case v.Name == "":
+		if i > 0 && vs[i-1].Name == "" {
+			e.b = append(e.b, ' ')
 		}
-	}
-}
-
-// named writes values, and those without a name as space and name.
-func (e *encoder) named(vs []presence.Value, space, name string, own ns) {
-	for i := range vs {
-		if vs[i].Name == "" && vs[i].Raw == nil {
-			e.value(&presence.Value{Space: space, Name: name, Text: vs[i].Text, Lang: vs[i].Lang}, own)
-			continue
-		}
-		e.values(vs[i:i+1], own)
+		e.b = xmltext.AppendText(e.b, v.Text)
+	case xmltext.IsName(v.Name):
+		e.value(v, own)
 	}
 }
 
@@ -213,7 +205,9 @@ func (e *encoder) placeIs(p *presence.PlaceIs) {
 func (e *encoder) medium(x *element, vs []presence.Value) {
 	if len(vs) > 0 {
 		e.start(x)
-		e.values(vs, nsRPID)
+		for i := range vs {
+			e.anyValue(vs, i, nsRPID)
+		}
 		e.close(x)
 	}
 }
