@@ -1,6 +1,7 @@
 package bridge_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,6 +69,61 @@ func TestContract_PUB_05_Known(t *testing.T) {
 		time.Sleep(61 * time.Minute)
 		if s.hub.Known(alice, tag) {
 			t.Error("an expired tag is known")
+		}
+	})
+}
+
+// The end of a subscription whose answer, or last item, is lost with the
+// process is given to its port by the next one, once, for as long as the
+// request can come again; then nothing of it is left.
+func TestContract_SUB_13_EndAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := store.NewMemory()
+		s := newStage(t, policy.Allow, st)
+		s.publish("", time.Hour, open("a"))
+		f := legOf(bob, juliet)
+		s.watch(f, "d2", time.Hour)
+		s.settle(f, active)
+		s.watch(legOf(carol, alice), "d3", time.Hour)
+		s.watch(legOf(carol, alice), "d3", 0) // without data: not to be known again
+		for id, leg := range map[string]bridge.Leg{"d1": legOf(bob, alice), "d2": f} {
+			s.watch(leg, id, time.Hour)
+			_, err := s.hub.Watch(t.Context(), bridge.WatchRequest{Leg: leg, Port: "sip", ID: id, Outbox: s.box, Data: []byte("end of " + id)})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		s2, st2 := killed(t, policy.Allow, st)
+		late := st.Copy()
+		var got []string
+		s2.hub.Resume("sip", func(r bridge.Resumed) *bridge.Outbox {
+			if !r.Ended || r.Verdict.State != bridge.Active {
+				t.Errorf("resumed %+v", r)
+			}
+			got = append(got, r.ID+" "+string(r.Data))
+			return s2.box
+		})
+		slices.Sort(got)
+		if want := []string{"d1 end of d1", "d2 end of d2"}; !slices.Equal(got, want) {
+			t.Errorf("resumed %q, want %q", got, want)
+		}
+		s2.is("d1 terminated(timeout) M F: open a", "d2 terminated(timeout) M F: -")
+		s2.asked(s2.xmpp)
+		s2.hub.Resume("sip", func(r bridge.Resumed) *bridge.Outbox { t.Errorf("resumed twice: %+v", r); return nil })
+
+		time.Sleep(33 * time.Second)
+		for _, x := range []*store.Memory{st, st2} {
+			x.Copy().Load(t.Context(), func(r store.Record) error {
+				if r.Key[0] == 's' {
+					t.Errorf("left: %q", r.Key)
+				}
+				return nil
+			})
+		}
+		s3 := newStage(t, policy.Allow, late) // down for longer
+		s3.hub.Resume("sip", func(r bridge.Resumed) *bridge.Outbox { t.Errorf("resumed too late: %+v", r); return nil })
+		for _, x := range []*stage{s, s2, s3} {
+			x.close()
 		}
 	})
 }

@@ -69,6 +69,7 @@ type Hub struct {
 type shard struct {
 	mu           sync.Mutex
 	presentities map[presence.Addr]*presentity
+	ended        []ended // in an earlier process, until their port has resumed
 	due          dueHeap
 	timer        *time.Timer
 	calls        []call // to the home ports, in their order

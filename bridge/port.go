@@ -95,6 +95,8 @@ type WatchRequest struct {
 	Outbox *Outbox
 	// Data is the port's own record of the subscription (a dialog). The hub
 	// stores it and gives it back after a restart; nil keeps what is stored.
+	// With the end of a subscription it is kept for as long as the request may
+	// come again, see Resumed; nil for no longer.
 	Data   []byte
 	Change ChangeID
 }
@@ -135,4 +137,7 @@ type Resumed struct {
 	Expires time.Time // zero: forever
 	Verdict Verdict
 	Data    []byte
+	// Ended: the watcher has ended it a moment ago, with a request whose answer
+	// may be lost. Its last Item follows, and the hub knows it no more.
+	Ended bool
 }

@@ -121,7 +121,7 @@ func (h *Hub) loadRecord(r store.Record) (kept bool, err error) {
 	case kindAnswer:
 		return pr.loadAnswer(as[1], f)
 	case kindSub:
-		return h.loadSub(pr, as[1], parts[2], parts[3], f)
+		return h.loadSub(sh, pr, as[1], parts[2], parts[3], f)
 	default:
 		return h.loadLeg(pr, as[1], f)
 	}
@@ -163,10 +163,14 @@ func (pr *presentity) loadAnswer(watcher presence.Addr, f *fields) (bool, error)
 
 // loadSub takes in a subscription. One that has expired meanwhile is kept too,
 // until its port has resumed it and can tell its watcher.
-func (h *Hub) loadSub(pr *presentity, watcher presence.Addr, port, id string, f *fields) (bool, error) {
+func (h *Hub) loadSub(sh *shard, pr *presentity, watcher presence.Addr, port, id string, f *fields) (bool, error) {
 	s := &sub{port: port, id: id, expires: f.time(), data: f.bytes()}
+	over := len(f.b) > 0 && f.uint() == 1
 	if f.err() != nil {
 		return false, f.err()
+	}
+	if over {
+		return h.loadEnded(sh, ended{Leg{watcher, pr.addr}, port, id, s.data}, s.expires), nil
 	}
 	s.leg = pr.leg(watcher)
 	s.leg.subs = append(s.leg.subs, s)
@@ -204,10 +208,12 @@ func jitter(t time.Time) time.Time { return t.Add(rand.N(time.Second)) }
 // attaches the Outbox that it returns; nil ends the subscription without a
 // word. A port calls it first in Run, before it takes requests; each must not
 // call the hub. Every resumed subscription gets an Item with its current
-// state, since the last one may not have been sent before the restart.
+// state, since the last one may not have been sent before the restart; one that
+// its watcher has ended a moment ago gets its last Item.
 func (h *Hub) Resume(port string, each func(Resumed) *Outbox) {
 	for i := range h.shards {
 		h.resumeShard(&h.shards[i], port, each)
+		h.resumeEnded(&h.shards[i], port, each)
 	}
 }
 

@@ -79,7 +79,7 @@ func (h *Hub) watch(sh *shard, l *legEntry, w WatchRequest, fx *effects) (v Verd
 		if w.Outbox != nil {
 			s.outbox = w.Outbox
 		}
-		return v, h.endFor(sh, s, w.Change, fx), nil
+		return v, h.endFor(sh, s, w, fx), nil
 	}
 	fresh := s == nil
 	if fresh {
@@ -128,10 +128,12 @@ func (h *Hub) undoWatch(sh *shard, s *sub, before sub, fresh bool) func(*effects
 }
 
 // endFor ends s for its watcher, and returns what takes that back.
-func (h *Hub) endFor(sh *shard, s *sub, change ChangeID, fx *effects) (undo func(*effects)) {
+func (h *Hub) endFor(sh *shard, s *sub, w WatchRequest, fx *effects) (undo func(*effects)) {
 	old := *s.leg
-	h.end(sh, s, timedOut, change, fx)
+	h.end(sh, s, timedOut, w.Change, fx)
+	forget := h.rememberEnd(sh, s, w.Data, fx)
 	return func(fx *effects) {
+		forget()
 		dom := h.cfg.Directory.Home(old.of.addr)
 		if dom == nil {
 			return
@@ -151,7 +153,7 @@ func (h *Hub) endFor(sh *shard, s *sub, change ChangeID, fx *effects) (undo func
 			}
 			v, view = h.follow(sh, l, fx)
 		}
-		s.put(Item{View: view, Verdict: v, Mandatory: true, Change: change})
+		s.put(Item{View: view, Verdict: v, Mandatory: true, Change: w.Change})
 	}
 }
 

@@ -26,7 +26,10 @@ type dialog struct {
 	// private: the owner stays out of logs and of other networks.
 	private bool
 	// fetch: the subscription ends with its first NOTIFY.
-	fetch   bool
+	fetch bool
+	// ended: the watcher has ended it in an earlier process, and gets its last
+	// NOTIFY from this one.
+	ended   bool
 	event   event.Event
 	contact string // our Contact, as URI
 	// entity is the URI by which the watcher names the presentity, "" when
@@ -87,7 +90,7 @@ func restore(r bridge.Resumed) (*dialog, error) {
 	}
 	rec.Dialog.Restore()
 	return &dialog{
-		id: r.ID, leg: r.Leg, owner: rec.Owner, private: rec.Private,
+		id: r.ID, leg: r.Leg, owner: rec.Owner, private: rec.Private, ended: r.Ended,
 		event: rec.Event, contact: rec.Contact, entity: rec.Entity, profile: mapping.ProfileNamed(rec.Profile),
 		sip: rec.Dialog, flow: rec.Flow, expires: r.Expires,
 		shown: r.Verdict.State == bridge.Active,

@@ -39,7 +39,7 @@ func (e *earlier) add(d *dialog) {
 }
 
 // get returns the dialog that r, a SUBSCRIBE without a To tag, has made, or
-// nil.
+// the one that it may be in, or nil.
 func (e *earlier) get(r *transport.Request) *dialog {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -51,6 +51,16 @@ func (e *earlier) get(r *transport.Request) *dialog {
 		return nil
 	}
 	return e.dialog[earlierKey(r.CallID().Value(), tagOf(r.From().Params))]
+}
+
+// ended returns the dialog that r, with a To tag, is in, if its watcher has
+// ended it in an earlier process, or nil.
+func (e *earlier) ended(r *transport.Request) *dialog {
+	d := e.get(r)
+	if d == nil || !d.ended || d.id != tagOf(r.To().Params) {
+		return nil
+	}
+	return d
 }
 
 // done returns the receipt of r, a PUBLISH that an earlier process has done

@@ -109,7 +109,7 @@ func (p *Port) establish(ctx context.Context, r *transport.Request) (transport.R
 		}
 		leg.Watcher = anonymous
 	}
-	if d := p.earlier.get(r); d != nil && d.leg == leg && d.owner == id.main() && d.event == a.event && a.expires > 0 {
+	if d := p.earlier.get(r); d != nil && !d.ended && d.leg == leg && d.owner == id.main() && d.event == a.event && a.expires > 0 {
 		// Its 200 is lost with an earlier process: the same dialog again.
 		rep, after := p.extend(ctx, r, d, a)
 		if rep.Code != 481 { // that one has ended meanwhile
@@ -140,6 +140,9 @@ func (p *Port) establish(ctx context.Context, r *transport.Request) (transport.R
 // remote target.
 func (p *Port) refresh(ctx context.Context, r *transport.Request) (transport.Reply, func()) {
 	d := p.dialogs.get(tagOf(r.To().Params))
+	if d == nil {
+		d = p.earlier.ended(r)
+	}
 	// RFC 3261 §12.2.2: no such dialog → 481.
 	if d == nil || d.fetch || !d.matches(r) {
 		return transport.Reply{Code: 481, Reason: "Subscription Does Not Exist"}, nothing
@@ -160,7 +163,23 @@ func (p *Port) refresh(ctx context.Context, r *transport.Request) (transport.Rep
 		// phrase SHOULD say that dialog sharing is not supported.
 		return transport.Reply{Code: 403, Reason: "Dialog Sharing Not Supported"}, nothing
 	}
+	if d.ended {
+		return p.endAgain(r, d, a), nothing
+	}
 	return p.extend(ctx, r, d, a)
+}
+
+// endAgain answers what comes in a dialog that its watcher has ended in an
+// earlier process: the end once more, since its 200 is lost. The NOTIFY has
+// been sent without being asked for.
+func (p *Port) endAgain(r *transport.Request, d *dialog, a ask) transport.Reply {
+	d.mu.Lock()
+	last := d.sip.RemoteCSeq
+	d.mu.Unlock()
+	if a.expires > 0 || r.CSeq().SeqNo < last {
+		return transport.Reply{Code: 481, Reason: "Subscription Does Not Exist"}
+	}
+	return p.granted(r, d, 0)
 }
 
 // extend gives d the lifetime and the target of a, which may be none.

@@ -22,6 +22,7 @@ type phone struct {
 	server *net.UDPAddr
 	port   int
 	cseq   int
+	last   []byte // request that was sent
 	done   chan struct{}
 
 	mu      sync.Mutex
@@ -148,7 +149,15 @@ func (p *phone) request(method, uri string, extra []string, body string) sipMess
 	}
 	lines = append(lines, extra...)
 	lines = append(lines, fmt.Sprintf("Content-Length: %d", len(body)), "", body)
-	msg := []byte(strings.Join(lines, "\r\n"))
+	p.last = []byte(strings.Join(lines, "\r\n"))
+	return p.again()
+}
+
+// again sends the last request once more, as a client does whose response was
+// lost, and returns its final response.
+func (p *phone) again() sipMessage {
+	p.t.Helper()
+	msg, branch := p.last, branch(parseSIP(p.last))
 	deadline := time.Now().Add(patience)
 	for time.Now().Before(deadline) {
 		p.conn.WriteToUDP(msg, p.server)
@@ -161,7 +170,7 @@ func (p *phone) request(method, uri string, extra []string, body string) sipMess
 			}
 		}
 	}
-	p.t.Fatalf("no response to %s %s", method, uri)
+	p.t.Fatalf("no response to %s", parseSIP(msg).start)
 	return sipMessage{}
 }
 

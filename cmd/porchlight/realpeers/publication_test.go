@@ -111,6 +111,26 @@ func TestFlow_GatewayKilled(t *testing.T) {
 			d.notify("the state after the refresh", has("active", c.name))
 			j.never("a new prompt", presence("alice@sip.example", "subscribe"))
 		}
+		// What was answered just before its death is answered the same after.
+		for _, c := range []struct {
+			name string
+			send func() sipMessage
+		}{
+			{"PUBLISH", func() sipMessage { return a.publish(res.get("SIP-ETag"), "600", pidf(alice, "open", "", "last")) }},
+			{"removal", func() sipMessage { return a.publish(res.get("SIP-ETag"), "0", "") }},
+			{"refresh", func() sipMessage { return d.refresh("600") }},
+			{"end", func() sipMessage { return d.refresh("0") }},
+		} {
+			res = c.send()
+			g.kill()
+			g.start()
+			if again := a.again(); res.code() != 200 || again.start != res.start || again.get("SIP-ETag") != res.get("SIP-ETag") || again.get("Expires") != res.get("Expires") {
+				t.Errorf("%s: %v, and again: %v", c.name, res, again)
+			}
+		}
+		d.notify("the end", has("terminated;reason=timeout", "<basic>closed</basic>"))
+		d, _ = a.subscribe(juliet, "600")
+		d.notify("active without a new prompt", has("active", "night"))
 		// One who left while the gateway was dead is gone after its start.
 		g.kill()
 		j.quit()

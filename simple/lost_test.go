@@ -111,3 +111,65 @@ func TestSUB_45_ChallengedAgain(t *testing.T) {
 		}
 	})
 }
+
+// TestSUB_13_EndAgain: the end of a subscription, whose 200 is lost with the
+// process, is answered the same by the next one, which also sends the last
+// NOTIFY once more; with Digest too.
+func TestSUB_13_EndAgain(t *testing.T) {
+	for name, of := range map[string]func(*world, string) *peer{"trusted": (*world).peer, "Digest": (*world).stranger} {
+		t.Run(name, func(t *testing.T) {
+			againFrom(t, setup{config: withUsers, defRule: policy.Allow}, of, func(t *testing.T, alice, bob *peer, next func()) {
+				endAgain(t, bob, name == "Digest", next)
+			})
+		})
+	}
+}
+
+func endAgain(t *testing.T, bob *peer, digest bool, next func()) {
+	end := func(first message) (string, message) {
+		start, lines := "SUBSCRIBE "+strings.Trim(first.get("Contact"), "<>"), "Event: presence\nExpires: 0\nTo: "+first.get("To")
+		if digest {
+			return bob.challenged(start, lines, "")
+		}
+		text := bob.request(start, lines, "")
+		return text, bob.response()
+	}
+	var first message
+	if digest {
+		_, first = bob.challenged("SUBSCRIBE "+aliceURI, "Event: presence", "")
+	} else {
+		bob.request("SUBSCRIBE "+aliceURI, "Event: presence", "")
+		first = bob.response()
+	}
+	first.want(t, "SIP/2.0 200 OK")
+	bob.notify()
+	text, last := end(first)
+	last.want(t, "SIP/2.0 200 OK", "Expires: 0")
+	ntf := bob.notify()
+	ntf.want(t, ntf.start, "Subscription-State: terminated;reason=timeout")
+
+	next()
+	m := bob.notify()
+	m.want(t, ntf.start, "Subscription-State: terminated;reason=timeout", "Call-ID: "+ntf.get("Call-ID"))
+	if cseq(t, m) <= cseq(t, ntf) {
+		t.Errorf("CSeq %d after %d", cseq(t, m), cseq(t, ntf))
+	}
+	if digest {
+		_, last = end(first) // its nonce has ended with the process
+	} else {
+		bob.raw(text)
+		last = bob.response()
+	}
+	last.want(t, "SIP/2.0 200 OK", "Expires: 0", "To: "+first.get("To"), "Contact: "+first.get("Contact"))
+	bob.silent(time.Second)
+	if n := len(bob.w.ids()); n > 0 {
+		t.Errorf("%d subscriptions left", n)
+	}
+	if !digest {
+		bob.again(first, "Expires: 600") // what has ended does not begin again
+		bob.response().want(t, "SIP/2.0 481 *")
+		time.Sleep(clientPatience)
+		bob.again(first, "Expires: 0")
+		bob.response().want(t, "SIP/2.0 481 *")
+	}
+}
