@@ -156,6 +156,12 @@ func (r *Rules) beyond(s *presence.State) presence.State {
 	return e
 }
 
+// carries reports whether s says something that belongs to no resource.
+func (r *Rules) carries(s *presence.State) bool {
+	rest := r.beyond(s)
+	return !empty(&rest)
+}
+
 func empty(s *presence.State) bool {
 	return len(s.Services)+len(s.Persons)+len(s.Devices)+len(s.Notes)+len(s.Ext)+len(s.Attrs) == 0
 }

@@ -37,8 +37,9 @@ type Presence struct {
 // one, but for those that are the abilities of one device, which give one
 // together, and those that say nothing of being reachable. A State with a
 // person and nothing else to show gives one without resource; it is
-// unavailable unless the person's activities or input say otherwise. now
-// decides which times count.
+// unavailable unless the person's activities or input say otherwise. One with
+// less than that gives an unavailable one when the side channel has something
+// to carry. now decides which times count.
 //
 // A <show> of the tuple's own goes first (note 3), else it is what [Effective]
 // makes of the tuple and the person. The status is the tuple's notes, else the
@@ -70,8 +71,12 @@ func (r *Rules) ToXMPP(s *presence.State, now time.Time) []Presence {
 		}
 		out = append(out, p)
 	}
-	if len(out) == 0 && len(s.Persons) > 0 {
+	switch {
+	case len(out) > 0:
+	case len(s.Persons) > 0:
 		out = append(out, r.personPresence(s, &h, now))
+	case r.sideChannel() && r.carries(s):
+		out = append(out, Presence{Status: statusOf(s, nil), Unavailable: true})
 	}
 	for i := range out {
 		out[i].Status, out[i].Cut = cutNotes(out[i].Status)

@@ -34,7 +34,7 @@ func (c *mapCmd) Run(s streams) error {
 		return &exitError{exitUsage, err}
 	}
 	now := time.Now()
-	doc, err := parseFormat(c.From, in, now)
+	doc, err := parseFormat(words, c.From, in, now)
 	if err != nil {
 		return fmt.Errorf("%s is no %s document: %w", c.File, c.From, err)
 	}
@@ -42,14 +42,14 @@ func (c *mapCmd) Run(s streams) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	out := writeFormat(c.To, addr, doc.state, now)
+	out := writeFormat(words, c.To, addr, doc.state, now)
 	_, err = s.out.Write(pretty(c.To, out))
 	if err != nil {
 		return fmt.Errorf("writing the result: %w", err)
 	}
 	back := &document{state: &presence.State{}}
 	if len(out) > 0 {
-		back, err = parseFormat(c.To, out, now)
+		back, err = parseFormat(words, c.To, out, now)
 		if err != nil {
 			return fmt.Errorf("reading the result again: %w", err)
 		}
@@ -109,7 +109,7 @@ func (c *mapCmd) address(d *document, stderr io.Writer) (presence.Addr, error) {
 	return i.Addr, nil
 }
 
-func parseFormat(format string, b []byte, now time.Time) (*document, error) {
+func parseFormat(r *mapping.Rules, format string, b []byte, now time.Time) (*document, error) {
 	switch format {
 	case "json":
 		s, err := mapping.FromJSON(b)
@@ -123,7 +123,11 @@ func parseFormat(format string, b []byte, now time.Time) (*document, error) {
 		}
 		return &document{state: s, about: head.Address}, nil
 	case "xmpp":
-		return parseStanzas(b, now)
+		st, err := readStanzas(b)
+		if err != nil {
+			return nil, err
+		}
+		return &document{state: st.state(r, now), about: st.about, dropped: st.dropped}, nil
 	}
 	s, err := pidf.Decode(b)
 	if err != nil {
@@ -132,18 +136,18 @@ func parseFormat(format string, b []byte, now time.Time) (*document, error) {
 	return &document{state: s, about: s.Entity}, nil
 }
 
-func writeFormat(format string, a presence.Addr, s *presence.State, now time.Time) []byte {
+func writeFormat(r *mapping.Rules, format string, a presence.Addr, s *presence.State, now time.Time) []byte {
 	switch format {
 	case "json":
-		return words.AppendJSON(nil, a, s, now)
+		return r.AppendJSON(nil, a, s, now)
 	case "xmpp":
-		return appendStanzas(nil, a, words.ToXMPP(s, now))
+		return stanzasOf(r, s, now).append(nil, a, now)
 	}
 	entity := s.Entity
 	if entity == "" {
 		entity = mapping.SIP(a)
 	}
-	return pidf.Append(nil, s, entity)
+	return pidf.Append(nil, r.WithoutSideChannel(s), entity)
 }
 
 // pretty breaks a compact document into lines.

@@ -117,7 +117,7 @@ func TestRFC8048Examples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			doc, err := parseStanzas(readData(t, strings.TrimPrefix(p.XMPP, "mapping/")), now)
+			doc, err := parseFormat(words, "xmpp", readData(t, strings.TrimPrefix(p.XMPP, "mapping/")), now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -153,7 +153,7 @@ func TestRFC3922Examples(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			doc, err := parseStanzas(readData(t, "rfc3922", p.XMPP), now)
+			doc, err := parseFormat(words, "xmpp", readData(t, "rfc3922", p.XMPP), now)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -212,7 +212,7 @@ func mapCases(t *testing.T) []mapCase {
 		{"no such format", []string{negative, "--from", "ics"}, exitUsage, nil, []string{"--from"}},
 		{"not PIDF", []string{negative}, exitFailed, nil, []string{"is no pidf document", "line 1"}},
 		{"not JSON", []string{file("l.json", `{"availability":"purple"}`), "--from", "json"}, exitFailed, nil, []string{"availability"}},
-		{"two addresses", []string{file("m.xml", `<presence from='a@h'/><presence from='b@h'/>`), "--from", "xmpp"}, exitFailed, nil, []string{"stanza 2 is from another address"}},
+		{"two addresses", []string{file("m.xml", `<presence from='a@h'/><presence from='b@h'/>`), "--from", "xmpp"}, exitFailed, nil, []string{"stanza 2: it is from another address"}},
 		{"no stanza", []string{file("o.xml", ``), "--from", "xmpp"}, exitFailed, nil, []string{"no presence stanza"}},
 		{"not a stanza", []string{file("p.xml", `<iq/>`), "--from", "xmpp"}, exitFailed, nil, []string{"stanza 1", "iq"}},
 		{"a bad JID", []string{file("q.xml", `<presence from='a b@h'/>`), "--from", "xmpp"}, exitFailed, nil, []string{"stanza 1", "a b@h"}},

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bytes"
+	"encoding/xml"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/porchlight-im/porchlight/mapping"
+	"github.com/porchlight-im/porchlight/mapping/presence"
+)
+
+// leaf is one thing that a state or a set of stanzas says: a path such as
+// "person/activities/value", and what stands there.
+type leaf struct{ path, value string }
+
+// stateLeaves lists all that s says, but for the address, which does not go
+// through a translation of the content, and the lineage, which is no part of
+// it. It looks at every field of the model, so that a new one is counted
+// without being named here.
+func stateLeaves(s *presence.State) []leaf {
+	c := *s
+	c.Entity = ""
+	c.Ext = slices.DeleteFunc(slices.Clone(s.Ext), func(x presence.RawXML) bool { return x.Space == mapping.Ext && x.Local == "lineage" })
+	var w leafWalk
+	w.fields("", reflect.ValueOf(c))
+	return w.out
+}
+
+type leafWalk struct{ out []leaf }
+
+func (w *leafWalk) add(path, value string) { w.out = append(w.out, leaf{path, value}) }
+
+// names are the fields that are not called as their element is; "" is for one
+// whose parts belong to the element around it.
+var names = map[string]string{
+	"Services": "tuple", "Persons": "person", "Devices": "device", "Notes": "note", "Attrs": "attribute", "Values": "value",
+	"DeviceIDs": "device-id", "StatusExt": "status/ext", "StatusIcons": "status-icon", "Timed": "timed-status",
+	"Items": "capability", "Networks": "network", "Links": "link", "OMA": "", "Range": "",
+	"ServiceOMA.Description": "service-description", "Descriptions": "description",
+}
+
+// kebab makes "LastInput" last-input.
+func kebab(name string) string {
+	var b strings.Builder
+	for i, r := range name {
+		if i > 0 && unicode.IsUpper(r) && unicode.IsLower(rune(name[i-1])) {
+			b.WriteByte('-')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+func (w *leafWalk) fields(path string, v reflect.Value) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name, ok := names[v.Type().Name()+"."+f.Name]
+		if !ok {
+			name, ok = names[f.Name]
+		}
+		if !ok {
+			name = kebab(f.Name)
+		}
+		at := path
+		if name != "" && path != "" {
+			at += "/"
+		}
+		w.value(at+name, v.Field(i))
+	}
+}
+
+// value lists what v, at path, says; nothing when it is not there.
+func (w *leafWalk) value(path string, v reflect.Value) {
+	switch x := v.Interface().(type) {
+	case time.Time:
+		if !x.IsZero() {
+			w.add(path, x.Format(time.RFC3339Nano))
+		}
+		return
+	case presence.Basic:
+		if x != presence.NoBasic {
+			w.add(path, strconv.Itoa(int(x)))
+		}
+		return
+	case presence.Note:
+		w.add(path, x.Lang+"\x00"+x.Text)
+		return
+	case presence.Attr:
+		w.add(path, x.Space+"\x00"+x.Local+"\x00"+x.Value)
+		return
+	case presence.RawXML:
+		w.add(path, x.Bytes)
+		return
+	case presence.Value:
+		w.token(path, x)
+		return
+	case presence.Capability:
+		w.capability(path, x)
+		return
+	}
+	switch v.Kind() {
+	case reflect.String:
+		if v.Len() > 0 {
+			w.add(path, v.String())
+		}
+	case reflect.Bool:
+		if v.Bool() {
+			w.add(path, "true")
+		}
+	case reflect.Int:
+		if v.Int() != 0 {
+			w.add(path, strconv.FormatInt(v.Int(), 10))
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			w.value(path, v.Index(i))
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			w.add(path, "") // that it is there at all
+			w.fields(path, v.Elem())
+		}
+	case reflect.Struct:
+		w.fields(path, v)
+	default:
+		panic("a kind of field that the model has not had: " + path)
+	}
+}
+
+// token is a value, and its element when that says more.
+func (w *leafWalk) token(path string, v presence.Value) {
+	w.add(path, v.Space+"\x00"+v.Name+"\x00"+v.Text+"\x00"+v.Lang)
+	if v.Raw != nil && v.Raw.Bytes != "<"+v.Name+` xmlns="`+v.Space+`"/>` {
+		w.add(path+"/xml", v.Raw.Bytes)
+	}
+}
+
+func (w *leafWalk) capability(path string, c presence.Capability) {
+	value := c.Name + "\x00" + c.Text + "\x00" + strings.Join(c.Supported, " ") + "\x00" + strings.Join(c.NotSupported, " ")
+	if c.Raw != nil {
+		value += c.Raw.Bytes
+	}
+	w.add(path, value)
+}
+
+// stanzaLeaves lists all that presences and items say. What a resource says
+// counts as such only when it comes back from that resource.
+func stanzaLeaves(s *stanzas) []leaf {
+	var w leafWalk
+	for i := range s.presences {
+		p := &s.presences[i]
+		add := func(path, value string) { w.add(path, p.Resource+"\x00"+value) }
+		add("presence", strconv.FormatBool(p.Unavailable))
+		if p.Show != "" {
+			add("presence/show", p.Show)
+		}
+		for _, n := range p.Status {
+			add("presence/status", n.Lang+"\x00"+n.Text)
+		}
+		if p.HasPriority {
+			add("presence/priority", strconv.Itoa(int(p.Priority)))
+		}
+		if !p.Stamp.IsZero() {
+			add("presence/delay", p.Stamp.Format(time.RFC3339Nano))
+		}
+		if !p.Idle.IsZero() {
+			add("presence/idle", p.Idle.Format(time.RFC3339Nano))
+		}
+	}
+	for _, it := range s.items {
+		w.add("pep/"+it.Node[strings.LastIndexByte(it.Node, '/')+1:], canonical(it.Payload))
+	}
+	return w.out
+}
+
+// canonical writes XML so that two documents that say the same are the same:
+// without prefixes, the attributes in order.
+func canonical(doc string) string {
+	var b bytes.Buffer
+	dec := xml.NewDecoder(strings.NewReader(doc))
+	for {
+		t, err := dec.Token()
+		if err != nil {
+			return b.String()
+		}
+		switch t := t.(type) {
+		case xml.StartElement:
+			b.WriteString("<{" + t.Name.Space + "}" + t.Name.Local)
+			slices.SortFunc(t.Attr, func(a, b xml.Attr) int {
+				return strings.Compare(a.Name.Space+" "+a.Name.Local, b.Name.Space+" "+b.Name.Local)
+			})
+			for _, a := range t.Attr {
+				if a.Name.Space != "xmlns" && a.Name.Local != "xmlns" {
+					b.WriteString(" {" + a.Name.Space + "}" + a.Name.Local + "=" + strconv.Quote(a.Value))
+				}
+			}
+			b.WriteString(">")
+		case xml.EndElement:
+			b.WriteString("</>")
+		case xml.CharData:
+			b.Write(t)
+		}
+	}
+}
