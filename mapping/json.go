@@ -14,6 +14,7 @@ func (r *Rules) AppendJSON(dst []byte, a presence.Addr, s *presence.State, now t
 	w := jsonWriter{append(dst, '{')}
 	w.str("address", a.String())
 	w.availability(r.Effective(s, now))
+	s = r.WithoutSideChannel(s)
 	if s != nil {
 		w.state(s)
 	}

@@ -96,7 +96,7 @@ func presenceOf(s *presence.State, t *presence.Service, h *human, now time.Time)
 		return p
 	}
 	p.Show = t.Show
-	if words[t.Show] == "" { // RFC 8048 §6.3 note 3
+	if words[t.Show] == "" && !fromResource(t) { // RFC 8048 §6.3 note 3
 		p.Show = shows[h.says(t, now).word]
 	}
 	if t.Contact != nil && t.Contact.Priority != "" {
@@ -107,6 +107,14 @@ func presenceOf(s *presence.State, t *presence.Service, h *human, now time.Time)
 	}
 	p.Idle = idleSince(s, t)
 	return p
+}
+
+// fromResource reports whether t is what tupleOf makes of an XMPP resource. It
+// says by itself what its presence said: without a <show> or notes of its own
+// that had none, whatever the person's activities, which FromXMPP makes of all
+// resources, and input say.
+func fromResource(t *presence.Service) bool {
+	return strings.HasPrefix(t.ID, idPrefix) && t.Contact != nil && strings.HasPrefix(t.Contact.URI, "xmpp:")
 }
 
 // personPresence shows a person without services (row E9).
@@ -159,7 +167,7 @@ func idleSince(s *presence.State, t *presence.Service) time.Time {
 // the tuple's, the person's, the activities' and the document's that there
 // are, one for each language.
 func statusOf(s *presence.State, t *presence.Service) []presence.Note {
-	if t != nil && hasText(t.Notes) {
+	if t != nil && (hasText(t.Notes) || fromResource(t)) {
 		return eachLanguage(t.Notes)
 	}
 	if p := personOf(s); p != nil {

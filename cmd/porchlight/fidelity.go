@@ -135,40 +135,54 @@ func leavesOf(format string, doc []byte, s *presence.State) ([]leaf, error) {
 	return stanzaLeaves(st), nil
 }
 
+// missing returns the leaves of before that after does not have. changed tells
+// of each whether after has something else in its place.
+func missing(before, after []leaf) (gone []leaf, changed []bool) {
+	left := map[[2]string]int{}
+	free := map[string]int{} // leaves after, by path, that are not the same as one before
+	for i := range after {
+		left[after[i].id()]++
+		free[after[i].path]++
+	}
+	for i := range before {
+		l := &before[i]
+		if left[l.id()] == 0 {
+			gone = append(gone, *l)
+			continue
+		}
+		left[l.id()]--
+		free[l.path]--
+	}
+	for i := range gone {
+		changed = append(changed, free[gone[i].path] > 0)
+		free[gone[i].path]--
+	}
+	return gone, changed
+}
+
 // count compares what one document said before and after.
 func (o *outcome) count(before, after []leaf) {
-	left := map[leaf]int{}
-	free := map[string]int{} // leaves after, by path, that are not the same as one before
-	for _, l := range after {
-		left[l]++
-		free[l.path]++
+	for i := range before {
+		at(o.paths, before[i].path).Of++
 	}
-	var gone []leaf
-	tally := func(path string) *tally {
-		return at(o.paths, path)
-	}
-	for _, l := range before {
-		if left[l] > 0 {
-			left[l]--
-			free[l.path]--
-			tally(l.path).Kept++
-			continue
+	gone, changed := missing(before, after)
+	for i := range gone {
+		t := at(o.paths, gone[i].path)
+		if changed[i] {
+			t.Changed++
+		} else {
+			t.Lost++
 		}
-		gone = append(gone, l)
 	}
-	for _, l := range gone {
-		if free[l.path] > 0 {
-			free[l.path]--
-			tally(l.path).Changed++
-			continue
-		}
-		tally(l.path).Lost++
+	o.all = tally{}
+	for _, t := range o.paths {
+		t.Kept = t.Of - t.Changed - t.Lost
+		o.all.add(*t)
 	}
 	o.documents++
 	if len(gone) == 0 {
 		o.whole++
 	}
-	o.sum()
 }
 
 // at returns what m has for path, made if need be.
@@ -179,14 +193,6 @@ func at(m map[string]*tally, path string) *tally {
 		m[path] = t
 	}
 	return t
-}
-
-func (o *outcome) sum() {
-	o.all = tally{}
-	for _, t := range o.paths {
-		t.Of = t.Kept + t.Changed + t.Lost
-		o.all.add(*t)
-	}
 }
 
 // losing returns the paths that do not come back whole, in order.

@@ -14,9 +14,33 @@ import (
 	"github.com/porchlight-im/porchlight/mapping/presence"
 )
 
-// leaf is one thing that a state or a set of stanzas says: a path such as
-// "person/activities/value", and what stands there.
-type leaf struct{ path, value string }
+// leaf is one thing that a state or a set of stanzas says.
+type leaf struct {
+	path  string // such as "person/activities/value"
+	value string // what stands there, to compare
+	show  string // value for people, perhaps shortened; "" when it says nothing
+	where string // of which component, for people
+}
+
+// id is what two leaves that say the same have in common.
+func (l *leaf) id() [2]string { return [2]string{l.path, l.value} }
+
+// String names the leaf for people: "activities vacation of the person".
+func (l *leaf) String() string {
+	_, text, found := strings.Cut(l.path, "/")
+	if !found {
+		text = l.path
+	}
+	text = strings.TrimSuffix(text, "/value")
+	if text == "id" {
+		return l.where
+	}
+	text = strings.ReplaceAll(text, "/", " ")
+	if l.show != "" {
+		text += " " + l.show
+	}
+	return text + " of " + l.where
+}
 
 // stateLeaves lists all that s says, but for the address, which does not go
 // through a translation of the content, and the lineage, which is no part of
@@ -26,21 +50,29 @@ func stateLeaves(s *presence.State) []leaf {
 	c := *s
 	c.Entity = ""
 	c.Ext = slices.DeleteFunc(slices.Clone(s.Ext), func(x presence.RawXML) bool { return x.Space == mapping.Ext && x.Local == "lineage" })
-	var w leafWalk
+	w := leafWalk{where: theDocument}
 	w.fields("", reflect.ValueOf(c))
 	return w.out
 }
 
-type leafWalk struct{ out []leaf }
+const theDocument = "the document"
 
-func (w *leafWalk) add(path, value string) { w.out = append(w.out, leaf{path, value}) }
+type leafWalk struct {
+	out   []leaf
+	where string
+}
+
+func (w *leafWalk) add(path, value, show string) {
+	w.out = append(w.out, leaf{path, value, show, w.where})
+}
 
 // names are the fields that are not called as their element is; "" is for one
-// whose parts belong to the element around it.
+// whose parts belong to the element around it, "-" for one that is read with
+// that element.
 var names = map[string]string{
 	"Services": "tuple", "Persons": "person", "Devices": "device", "Notes": "note", "Attrs": "attribute", "Values": "value",
 	"DeviceIDs": "device-id", "StatusExt": "status/ext", "StatusIcons": "status-icon", "Timed": "timed-status",
-	"Items": "capability", "Networks": "network", "Links": "link", "OMA": "", "Range": "",
+	"Idle": "-", "Items": "capability", "Networks": "network", "Links": "link", "OMA": "", "Range": "",
 	"ServiceOMA.Description": "service-description", "Descriptions": "description",
 }
 
@@ -66,6 +98,9 @@ func (w *leafWalk) fields(path string, v reflect.Value) {
 		if !ok {
 			name = kebab(f.Name)
 		}
+		if name == "-" {
+			continue
+		}
 		at := path
 		if name != "" && path != "" {
 			at += "/"
@@ -74,27 +109,49 @@ func (w *leafWalk) fields(path string, v reflect.Value) {
 	}
 }
 
+func (w *leafWalk) outside() { w.where = theDocument }
+
+var basics = map[presence.Basic]string{presence.Open: "open", presence.Closed: "closed"}
+
+// quote shortens a text for a line of a report.
+func quote(s string) string {
+	if r := []rune(s); len(r) > 40 {
+		s = string(r[:40]) + "…"
+	}
+	return `"` + strings.Join(strings.Fields(s), " ") + `"`
+}
+
 // value lists what v, at path, says; nothing when it is not there.
 func (w *leafWalk) value(path string, v reflect.Value) {
 	switch x := v.Interface().(type) {
+	case presence.Service:
+		w.where = "tuple " + x.ID
+		defer w.outside()
+	case presence.Person:
+		w.where = "the person"
+		defer w.outside()
+	case presence.Device:
+		w.where = "device " + x.ID
+		defer w.outside()
 	case time.Time:
 		if !x.IsZero() {
-			w.add(path, x.Format(time.RFC3339Nano))
+			text := x.Format(time.RFC3339Nano)
+			w.add(path, text, text)
 		}
 		return
 	case presence.Basic:
 		if x != presence.NoBasic {
-			w.add(path, strconv.Itoa(int(x)))
+			w.add(path, strconv.Itoa(int(x)), basics[x])
 		}
 		return
 	case presence.Note:
-		w.add(path, x.Lang+"\x00"+x.Text)
+		w.add(path, x.Lang+"\x00"+x.Text, quote(x.Text))
 		return
 	case presence.Attr:
-		w.add(path, x.Space+"\x00"+x.Local+"\x00"+x.Value)
+		w.add(path, x.Space+"\x00"+x.Local+"\x00"+x.Value, x.Local)
 		return
 	case presence.RawXML:
-		w.add(path, x.Bytes)
+		w.add(path, x.Bytes, "{"+x.Space+"}"+x.Local)
 		return
 	case presence.Value:
 		w.token(path, x)
@@ -106,15 +163,15 @@ func (w *leafWalk) value(path string, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
 		if v.Len() > 0 {
-			w.add(path, v.String())
+			w.add(path, v.String(), v.String())
 		}
 	case reflect.Bool:
 		if v.Bool() {
-			w.add(path, "true")
+			w.add(path, "true", "")
 		}
 	case reflect.Int:
 		if v.Int() != 0 {
-			w.add(path, strconv.FormatInt(v.Int(), 10))
+			w.add(path, strconv.FormatInt(v.Int(), 10), strconv.FormatInt(v.Int(), 10))
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
@@ -122,7 +179,11 @@ func (w *leafWalk) value(path string, v reflect.Value) {
 		}
 	case reflect.Pointer:
 		if !v.IsNil() {
-			w.add(path, "") // that it is there at all
+			what := "" // that it is there at all
+			if u, ok := v.Interface().(*presence.UserInput); ok {
+				what = map[bool]string{true: "idle", false: "active"}[u.Idle]
+			}
+			w.add(path, what, what)
 			w.fields(path, v.Elem())
 		}
 	case reflect.Struct:
@@ -134,9 +195,16 @@ func (w *leafWalk) value(path string, v reflect.Value) {
 
 // token is a value, and its element when that says more.
 func (w *leafWalk) token(path string, v presence.Value) {
-	w.add(path, v.Space+"\x00"+v.Name+"\x00"+v.Text+"\x00"+v.Lang)
+	show := v.Name
+	if v.Space != "" && v.Space != mapping.Ext {
+		show = "{" + v.Space + "}" + show
+	}
+	if v.Text != "" {
+		show = strings.TrimSpace(show + " " + quote(v.Text))
+	}
+	w.add(path, v.Space+"\x00"+v.Name+"\x00"+v.Text+"\x00"+v.Lang, show)
 	if v.Raw != nil && v.Raw.Bytes != "<"+v.Name+` xmlns="`+v.Space+`"/>` {
-		w.add(path+"/xml", v.Raw.Bytes)
+		w.add(path+"/xml", v.Raw.Bytes, "{"+v.Raw.Space+"}"+v.Raw.Local)
 	}
 }
 
@@ -145,7 +213,7 @@ func (w *leafWalk) capability(path string, c presence.Capability) {
 	if c.Raw != nil {
 		value += c.Raw.Bytes
 	}
-	w.add(path, value)
+	w.add(path, value, c.Name)
 }
 
 // stanzaLeaves lists all that presences and items say. What a resource says
@@ -154,26 +222,25 @@ func stanzaLeaves(s *stanzas) []leaf {
 	var w leafWalk
 	for i := range s.presences {
 		p := &s.presences[i]
-		add := func(path, value string) { w.add(path, p.Resource+"\x00"+value) }
+		w.where = "resource " + p.Resource
+		add := func(path, value string) { w.add(path, p.Resource+"\x00"+value, value) }
+		// That there is none of a kind is told too, so that what is added
+		// counts as a change.
 		add("presence", strconv.FormatBool(p.Unavailable))
-		if p.Show != "" {
-			add("presence/show", p.Show)
-		}
+		add("presence/show", p.Show)
 		for _, n := range p.Status {
 			add("presence/status", n.Lang+"\x00"+n.Text)
 		}
-		if p.HasPriority {
-			add("presence/priority", strconv.Itoa(int(p.Priority)))
+		if len(p.Status) == 0 {
+			add("presence/status", "")
 		}
-		if !p.Stamp.IsZero() {
-			add("presence/delay", p.Stamp.Format(time.RFC3339Nano))
-		}
-		if !p.Idle.IsZero() {
-			add("presence/idle", p.Idle.Format(time.RFC3339Nano))
-		}
+		add("presence/priority", map[bool]string{true: strconv.Itoa(int(p.Priority))}[p.HasPriority])
+		add("presence/delay", p.Stamp.Format(time.RFC3339Nano))
+		add("presence/idle", p.Idle.Format(time.RFC3339Nano))
 	}
+	w.outside()
 	for _, it := range s.items {
-		w.add("pep/"+it.Node[strings.LastIndexByte(it.Node, '/')+1:], canonical(it.Payload))
+		w.add("pep/"+it.Node[strings.LastIndexByte(it.Node, '/')+1:], canonical(it.Payload), "")
 	}
 	return w.out
 }

@@ -15,12 +15,15 @@ import (
 	"github.com/porchlight-im/porchlight/simple/pidf"
 )
 
-// mapCmd translates one document offline.
+// mapCmd translates one document offline, or measures what translations keep.
 type mapCmd struct {
-	File    string `arg:"" help:"The document to translate, - for standard input."`
-	From    string `enum:"pidf,xmpp,json" default:"pidf" help:"Format of FILE: pidf, xmpp (one presence stanza or several) or json."`
-	To      string `enum:"pidf,xmpp,json" default:"xmpp" help:"Format to write: pidf, xmpp or json."`
-	Address string `help:"Address of the presentity, such as sip:alice@sip.example, when FILE does not tell it."`
+	Files       []string `arg:"" optional:"" name:"file" help:"The document to translate, - for standard input. With --report any number; none takes the documents that are built in."`
+	From        string   `enum:"pidf,xmpp,json" default:"pidf" help:"Format of FILE: pidf, xmpp (presence stanzas, and messages with items of personal eventing) or json."`
+	To          string   `enum:"pidf,xmpp,json" default:"xmpp" help:"Format to write: pidf, xmpp or json."`
+	Address     string   `help:"Address of the presentity, such as sip:alice@sip.example, when FILE does not tell it."`
+	SideChannel bool     `help:"Write and read what the other network has no words for in an extension, as gateways do."`
+	Report      bool     `help:"Tell how much comes back of documents that go to each other network and return, with the side channel and without."`
+	JSON        bool     `name:"json" help:"Print the report as JSON."`
 }
 
 // maxMapInput is the size of the largest document that is translated.
@@ -29,27 +32,37 @@ const maxMapInput = 4 << 20
 // Run prints the translation on the output, and on the error output what was
 // lost and why.
 func (c *mapCmd) Run(s streams) error {
-	in, err := readInput(c.File)
+	if c.Report {
+		return c.runReport(s)
+	}
+	if len(c.Files) != 1 || c.JSON {
+		return &exitError{exitUsage, errors.New("map takes one document, - for standard input; only --report takes several, or none, and --json")}
+	}
+	file, rules := c.Files[0], words
+	if c.SideChannel {
+		rules = mapping.Standard
+	}
+	in, err := readInput(file)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
 	now := time.Now()
-	doc, err := parseFormat(words, c.From, in, now)
+	doc, err := parseFormat(rules, c.From, in, now)
 	if err != nil {
-		return fmt.Errorf("%s is no %s document: %w", c.File, c.From, err)
+		return fmt.Errorf("%s is no %s document: %w", file, c.From, err)
 	}
 	addr, err := c.address(doc, s.err)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	out := writeFormat(words, c.To, addr, doc.state, now)
+	out := writeFormat(rules, c.To, addr, doc.state, now)
 	_, err = s.out.Write(pretty(c.To, out))
 	if err != nil {
 		return fmt.Errorf("writing the result: %w", err)
 	}
 	back := &document{state: &presence.State{}}
 	if len(out) > 0 {
-		back, err = parseFormat(words, c.To, out, now)
+		back, err = parseFormat(rules, c.To, out, now)
 		if err != nil {
 			return fmt.Errorf("reading the result again: %w", err)
 		}
@@ -104,7 +117,7 @@ func (c *mapCmd) address(d *document, stderr io.Writer) (presence.Addr, error) {
 	}
 	if err != nil {
 		i.Addr = presence.Addr{Scheme: presence.SIP, User: "someone", Host: "example.invalid"}
-		fmt.Fprintf(stderr, "%s does not tell whom it is about; written as %s (see --address).\n", c.File, i.Addr)
+		fmt.Fprintf(stderr, "%s does not tell whom it is about; written as %s (see --address).\n", c.Files[0], i.Addr)
 	}
 	return i.Addr, nil
 }
@@ -237,8 +250,8 @@ func nextTag(b []byte) []byte {
 	return b
 }
 
-// words are the rules of the command: it shows what each network's own words
-// can say, without the side channel.
+// words are the rules of the command unless told otherwise: it shows what each
+// network's own words can say, without the side channel.
 var words = &mapping.Rules{SideChannelOff: true}
 
 var errNoStanza = errors.New("no presence stanza in it")

@@ -66,12 +66,13 @@ func sampleStanzas(pick sample.Pick) *stanzas {
 	oneOf := func(words ...string) string { return words[pick(len(words))] }
 	s := &stanzas{}
 	if pick(8) == 7 {
-		p := mapping.Presence{Resource: "balcony", Unavailable: true, Status: sampleStatus(pick)}
+		p := mapping.Presence{From: xmppAddr, Resource: "balcony", Unavailable: true, Status: sampleStatus(pick)}
 		s.presences = append(s.presences, p)
 		return s
 	}
 	for i := range 1 + pick(3) {
 		p := mapping.Presence{
+			From:     xmppAddr,
 			Resource: []string{oneOf("balcony", "Телефон"), oneOf("orchard 1", "ID-x.y"), "gajim.7f/ü"}[i],
 			Show:     oneOf("", "away", "chat", "dnd", "xa"), Status: sampleStatus(pick),
 		}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// fidelityReport is what became of a set of documents on all trips.
+type fidelityReport struct {
+	corpus   int // documents of the built-in corpus, 0 for named files
+	outcomes []*outcome
+}
+
+// runReport is map --report.
+func (c *mapCmd) runReport(s streams) error {
+	sources, now, err := c.reportSources()
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	r, err := newReport(sources, now)
+	if err != nil {
+		return err
+	}
+	if len(c.Files) == 0 {
+		for i := range sources {
+			if sources[i].format == "pidf" && filepath.Ext(sources[i].name) == ".xml" {
+				r.corpus++
+			}
+		}
+	}
+	out := r.markdown()
+	if c.JSON {
+		out, err = r.json()
+		if err != nil {
+			return err
+		}
+	}
+	_, err = io.WriteString(s.out, out)
+	if err != nil {
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+// reportSources are the files of the command line, or the built-in set.
+func (c *mapCmd) reportSources() ([]source, time.Time, error) {
+	if len(c.Files) == 0 {
+		out, err := builtIn()
+		return out, reportTime, err
+	}
+	now := time.Now()
+	var out []source
+	for _, file := range c.Files {
+		b, err := readInput(file)
+		if err != nil {
+			return nil, now, err
+		}
+		_, err = parseFormat(nil, c.From, b, now)
+		if err != nil {
+			return nil, now, fmt.Errorf("%s is no %s document (see --from): %w", file, c.From, err)
+		}
+		out = append(out, source{file, c.From, b})
+	}
+	return out, now, nil
+}
+
+func newReport(sources []source, now time.Time) (*fidelityReport, error) {
+	r := &fidelityReport{}
+	for _, t := range trips {
+		for _, sideChannel := range []bool{false, true} {
+			o, err := measure(t, sideChannel, sources, now)
+			if err != nil {
+				return nil, err
+			}
+			if o.documents > 0 {
+				r.outcomes = append(r.outcomes, o)
+			}
+		}
+	}
+	return r, nil
+}
+
+const reportHead = `# Fidelity
+
+How much of a presence document is left when it goes to another network and
+comes back. This page is the output of ` + "`porchlight map --report`" + `, and a test
+fails when it is out of date.
+`
+
+const reportTerms = `
+What a document says is counted element by element: a note is one thing, an
+activity, a time, a position, an unknown element. A thing is *kept* when it
+comes back as it was, *changed* when something else of its kind stands in its
+place, *lost* when nothing does. A document is *whole* when all of it is kept.
+The documents are written and read again at each step, as gateways do it. With
+the side channel off, what comes back is what any client on the other side can
+have seen; the side channel is an element that other programs ignore
+(docs/extensions.md).
+`
+
+// markdown is the report for people, and docs/fidelity.md.
+func (r *fidelityReport) markdown() string {
+	var b strings.Builder
+	b.WriteString(reportHead)
+	if r.corpus > 0 {
+		fmt.Fprintf(&b, "\nThe documents: %d of the corpus (testdata/pidf, testdata/mapping/clients), and %d\ngenerated for each network, which use every field of the model.\n", r.corpus, generated)
+	}
+	b.WriteString(reportTerms)
+	b.WriteString("\n| way | side channel | documents | whole | things | kept | changed | lost |\n|---|---|---:|---:|---:|---:|---:|---:|\n")
+	for _, o := range r.outcomes {
+		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %s | %s | %s |\n", o.trip, map[bool]string{true: "on", false: "off"}[o.sideChannel],
+			o.documents, o.whole, o.all.Of, o.all.share(o.all.Kept), o.all.share(o.all.Changed), o.all.share(o.all.Lost))
+	}
+	var last *outcome // whose losses have been told
+	for _, o := range r.outcomes {
+		if o.sideChannel || len(o.losing()) == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n## %s, side channel off\n\n", o.trip)
+		if last != nil && o.sameAs(last) {
+			fmt.Fprintf(&b, "The same as %s.\n", last.trip)
+			continue
+		}
+		last = o
+		o.details(&b)
+	}
+	return b.String()
+}
+
+// share is n as a part of t, in words for none and all.
+func (t *tally) share(n int) string {
+	switch n {
+	case 0:
+		return "0"
+	case t.Of:
+		return "100 %"
+	}
+	return fmt.Sprintf("%.1f %%", min(99.9, max(0.1, float64(n)*100/float64(t.Of))))
+}
+
+func (o *outcome) sameAs(p *outcome) bool {
+	return maps.EqualFunc(o.paths, p.paths, func(a, b *tally) bool { return *a == *b })
+}
+
+// details writes a row for each declared loss.
+func (o *outcome) details(b *strings.Builder) {
+	b.WriteString("| elements | things | kept | changed | lost | why |\n|---|---:|---:|---:|---:|---|\n")
+	for i := range losses {
+		row := &losses[i]
+		var t tally
+		for path, n := range o.paths {
+			if lossOf(o.trip.lossWay(), path) == row {
+				t.add(*n)
+			}
+		}
+		if t.Of == t.Kept {
+			continue
+		}
+		fmt.Fprintf(b, "| `%s` | %d | %d | %d | %d | %s |\n", strings.Join(strings.Fields(row.path), "`, `"), t.Of, t.Kept, t.Changed, t.Lost, row.why)
+	}
+	for _, path := range o.losing() {
+		if lossOf(o.trip.lossWay(), path) == nil {
+			t := o.paths[path]
+			fmt.Fprintf(b, "| `%s` | %d | %d | %d | %d | not declared |\n", path, t.Of, t.Kept, t.Changed, t.Lost)
+		}
+	}
+}
+
+// reportRow is one element of the report for programs.
+type reportRow struct {
+	Element string `json:"element"`
+	tally
+	Why string `json:"why,omitempty"`
+}
+
+// json is the report for programs: a list of ways.
+func (r *fidelityReport) json() (string, error) {
+	type way struct {
+		From        string      `json:"from"`
+		To          string      `json:"to"`
+		SideChannel bool        `json:"side_channel"`
+		Documents   int         `json:"documents"`
+		Whole       int         `json:"whole"`
+		All         tally       `json:"all"`
+		Losses      []reportRow `json:"losses"`
+	}
+	ways := []way{}
+	for _, o := range r.outcomes {
+		w := way{o.trip.from, o.trip.to, o.sideChannel, o.documents, o.whole, o.all, []reportRow{}}
+		for _, path := range o.losing() {
+			row := reportRow{Element: path, tally: *o.paths[path]}
+			if l := lossOf(o.trip.lossWay(), path); l != nil {
+				row.Why = l.why
+			}
+			w.Losses = append(w.Losses, row)
+		}
+		ways = append(ways, w)
+	}
+	b, err := json.MarshalIndent(ways, "", "  ")
+	if err != nil {
+		return "", fmt.Errorf("writing the report as JSON: %w", err)
+	}
+	return string(b) + "\n", nil
+}
