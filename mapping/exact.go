@@ -174,18 +174,39 @@ func hidden(t *presence.Service) bool {
 
 // sayable reports whether t is what another gateway makes of p alone.
 func sayable(p *Presence, t *presence.Service, now time.Time) bool {
-	if t.Contact == nil || !strings.HasPrefix(t.Contact.URI, "xmpp:") {
-		return false // the contact of a phone is no JID
+	if p.Unavailable || t.Contact == nil || !contactOf(p, t.Contact.URI) {
+		return false // who is unavailable tells neither a contact nor a time
+	}
+	if !p.Idle.IsZero() && !wholeSeconds(p.Idle) || !wholeSeconds(t.Timestamp) || now.Sub(t.Timestamp) <= StampAge {
+		return false
 	}
 	q := *p
 	q.From = presence.Addr{}
 	d := tupleOf(q, now)
-	d.Timestamp = t.Timestamp
 	if d.Contact == nil {
 		d.Contact = &presence.Contact{}
 	}
 	d.Contact.URI = t.Contact.URI
 	return presence.Equal(&presence.State{Services: []presence.Service{d}}, &presence.State{Services: []presence.Service{*t}})
+}
+
+// contactOf reports whether uri is what tupleOf makes of the JID of p's
+// resource, at an address that p does not tell.
+func contactOf(p *Presence, uri string) bool {
+	at := presence.Addr{Scheme: presence.XMPP, Host: "h.invalid"}
+	_, resource, _ := strings.Cut(xmppURI(Presence{From: at, Resource: p.Resource}), at.Host)
+	return strings.HasPrefix(uri, "xmpp:") && strings.HasSuffix(uri, resource)
+}
+
+// StampAge is the age from which a presence stanza tells the time of a state
+// (XEP-0203).
+const StampAge = time.Minute
+
+// wholeSeconds reports whether t is as a stanza tells times: in UTC, without a
+// fraction of a second.
+func wholeSeconds(t time.Time) bool {
+	_, offset := t.Zone()
+	return offset == 0 && t.Nanosecond() == 0
 }
 
 // fromExact returns old with what p carries in place of what p's resource and

@@ -55,7 +55,7 @@ func appendErrorStanza(dst []byte, s *stanza, e mapping.StanzaError) []byte {
 func appendTo(dst []byte, to string) []byte { return payload.AppendAttr(dst, "to", to) }
 
 // old is the age from which a state carries its time (XEP-0203).
-const old = time.Minute
+const old = mapping.StampAge
 
 // appendContent appends the children of a presence stanza that says p of the
 // presentity whose URI is entity.

@@ -253,7 +253,7 @@ func (s *stanzas) append(b []byte, a presence.Addr, now time.Time) []byte {
 }
 
 // stampAge is the age from which a presence carries its time (XEP-0203).
-const stampAge = time.Minute
+const stampAge = mapping.StampAge
 
 // appendPresence appends the children of a presence stanza.
 func appendPresence(b []byte, p *mapping.Presence, entity string, now time.Time) []byte {
