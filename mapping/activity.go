@@ -17,54 +17,6 @@ type meaning struct {
 	oof    bool
 }
 
-// activities gives each of the 27 activities of RFC 4480 §3.2 its meaning. It
-// is the one table behind Effective and Show.
-var activities = map[string]meaning{
-	"appointment":       {word: Busy, reason: "calendar"},
-	"away":              {word: Away},
-	"breakfast":         {word: Away},
-	"busy":              {word: Busy},
-	"dinner":            {word: Away},
-	"holiday":           {word: ExtendedAway},
-	"in-transit":        {word: Away, reason: "travelling"},
-	"looking-for-work":  {},
-	"lunch":             {word: Away},
-	"meal":              {word: Away},
-	"meeting":           {word: Busy, reason: "in_meeting"},
-	"on-the-phone":      {word: Busy, reason: "in_call"},
-	"other":             {},
-	"performance":       {word: Busy, reason: "calendar"}, // "a sub-class of an appointment"
-	"permanent-absence": {word: ExtendedAway},
-	"playing":           {},
-	"presentation":      {word: Busy, reason: "presenting"},
-	"shopping":          {word: Away},
-	"sleeping":          {word: Away},
-	"spectator":         {word: Away},
-	"steering":          {word: Away, reason: "travelling"},
-	"travel":            {word: Away, reason: "travelling"},
-	"tv":                {},
-	"unknown":           {}, // some clients say so of everyone who is online
-	"vacation":          {word: ExtendedAway, oof: true},
-	"working":           {},
-	"worship":           {word: Busy},
-}
-
-// extensions are the activities of the namespace Ext.
-var extensions = map[string]meaning{
-	"be-right-back":   {word: Away},
-	"conference-call": {word: Busy, reason: "in_call"},
-	"do-not-disturb":  {word: DND},
-	"emoji":           {},
-	"extended-away":   {word: ExtendedAway},
-	"focusing":        {word: Busy, reason: "focusing"},
-	"free-for-chat":   {word: Chat},
-	"invisible":       {word: Offline},
-	"off-work":        {word: ExtendedAway},
-	"out-of-office":   {oof: true},
-	"screen-sharing":  {word: Busy, reason: "presenting"},
-	"urgent-only":     {word: DND},
-}
-
 // weight orders the words of activities that are true at once: that which
 // asks most of the watcher counts. Being away for long is more than being
 // away.
@@ -97,17 +49,17 @@ var spoken = map[Word][]presence.Value{
 // Show returns the XMPP <show> for one activity of RFC 4480 §3.2 and whether
 // the table knows it.
 func Show(activity string) (show string, ok bool) {
-	m, ok := activities[activity]
+	m, ok := standard.activities[activity]
 	return shows[m.word], ok
 }
 
 // meaningOf returns what v says; ok is false when the tables do not have it.
-func meaningOf(v *presence.Value) (m meaning, ok bool) {
+func (r *Rules) meaningOf(v *presence.Value) (m meaning, ok bool) {
 	switch v.Space {
 	case "":
-		m, ok = activities[v.Name]
+		m, ok = r.compiled().activities[v.Name]
 	case Ext:
-		m, ok = extensions[v.Name]
+		m, ok = r.compiled().extensions[v.Name]
 	}
 	return m, ok
 }
@@ -151,7 +103,7 @@ func personOf(s *presence.State) *presence.Person {
 }
 
 // humanOf reads the person of s, which may have none.
-func humanOf(s *presence.State, now time.Time) human {
+func (r *Rules) humanOf(s *presence.State, now time.Time) human {
 	var h human
 	p := personOf(s)
 	if p == nil {
@@ -167,7 +119,7 @@ func humanOf(s *presence.State, now time.Time) human {
 	}
 	reasons := [2]string{} // for words up to away, and for busier ones
 	for i := range a.Values {
-		m, ok := meaningOf(&a.Values[i])
+		m, ok := r.meaningOf(&a.Values[i])
 		if !ok {
 			continue
 		}

@@ -49,7 +49,7 @@ func (r *Rules) Effective(s *presence.State, now time.Time) Availability {
 	if s == nil {
 		return Availability{Word: Unknown}
 	}
-	h := humanOf(s, now)
+	h := r.humanOf(s, now)
 	a := Availability{Word: Offline, OOF: h.oof}
 	if h.word == Offline {
 		return Availability{Word: Offline} // invisible: no hint

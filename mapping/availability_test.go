@@ -37,7 +37,7 @@ func state(a *presence.Activities, services ...presence.Service) *presence.State
 func TestActivitiesAreRFC4480(t *testing.T) {
 	rows := readCSV(t, "rpid-activities.csv")
 	for _, r := range rows {
-		m, ok := activities[r[0]]
+		m, ok := standard.activities[r[0]]
 		if !ok {
 			t.Errorf("RFC 4480 §3.2: %s is not in the table", r[0])
 		}
@@ -59,8 +59,8 @@ func TestActivitiesAreRFC4480(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", r[0], e, m)
 		}
 	}
-	if len(rows) != 27 || len(activities) != 27 {
-		t.Errorf("%d activities in the list, %d in the table, want 27", len(rows), len(activities))
+	if len(rows) != 27 || len(standard.activities) != 27 {
+		t.Errorf("%d activities in the list, %d in the table, want 27", len(rows), len(standard.activities))
 	}
 	if _, ok := Show("dancing"); ok {
 		t.Error("Show knows an activity that RFC 4480 does not")
@@ -76,7 +76,7 @@ func TestTablesAreTotal(t *testing.T) {
 			t.Errorf("%s is shown as %s, and that is %s", w, show, words[show])
 		}
 	}
-	for _, table := range []map[string]meaning{activities, extensions} {
+	for _, table := range []map[string]meaning{standard.activities, standard.extensions} {
 		for name, m := range table {
 			if _, ok := weight[m.word]; !ok {
 				t.Errorf("%s: no such word %q", name, m.word)

@@ -68,7 +68,7 @@ func (d *draft) say(vs []presence.Value) {
 		a = *p.Activities
 	}
 	silent := without(a.Values, func(v presence.Value) bool {
-		m, _ := meaningOf(&v)
+		m, _ := d.rules.meaningOf(&v)
 		return m.word != ""
 	})
 	a.Values = append(slices.Clip(vs), silent...)

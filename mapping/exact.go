@@ -144,7 +144,7 @@ func (r *Rules) beyond(s *presence.State) presence.State {
 	if i := lineageAt(s); i >= 0 {
 		e.Ext = slices.Delete(slices.Clone(s.Ext), i, i+1)
 	}
-	derived := personFrom(&presence.State{Services: s.Services})
+	derived := r.personFrom(&presence.State{Services: s.Services})
 	if presence.Equal(&presence.State{Persons: derived}, &presence.State{Persons: e.Persons}) {
 		e.Persons = nil
 	}

@@ -275,7 +275,7 @@ func (d *draft) extend(value string, i int) {
 // foremost returns the index of the service whose word counts, the newest of
 // several, or -1 when none can be reached.
 func (d *draft) foremost() int {
-	h := humanOf(d.State, d.now)
+	h := d.rules.humanOf(d.State, d.now)
 	best, word := -1, Word("")
 	for i := range d.Services {
 		t := &d.Services[i]

@@ -48,7 +48,7 @@ func (r *Rules) ToXMPP(s *presence.State, now time.Time) []Presence {
 	if s == nil {
 		return nil
 	}
-	h := humanOf(s, now)
+	h := r.humanOf(s, now)
 	out := make([]Presence, 0, max(1, len(s.Services)))
 	names := resourceNames(s.Services)
 	var at map[string]int // name → index in out, once there are several
@@ -242,7 +242,7 @@ func (r *Rules) FromXMPP(old *presence.State, p Presence, now time.Time) *presen
 	default:
 		s.Services = withoutTuple(s.Services, t)
 	}
-	s.Persons = personFrom(s)
+	s.Persons = r.personFrom(s)
 	return news(old, s)
 }
 
@@ -384,12 +384,13 @@ func keepTime(old, services []presence.Service) []presence.Service {
 }
 
 // personFrom returns the persons of s with activities and user input as the
-// resources together say them.
-func personFrom(s *presence.State) []presence.Person {
+// resources together say them, and what personal eventing says is done.
+func (r *Rules) personFrom(s *presence.State) []presence.Person {
 	p := presence.Person{ID: "person"}
 	if len(s.Persons) > 0 {
 		p = s.Persons[0]
 	}
+	done, notes := r.nativeActivities(&p)
 	p.Activities, p.UserInput = nil, nil
 	var word Word
 	for i := range s.Services {
@@ -405,8 +406,8 @@ func personFrom(s *presence.State) []presence.Person {
 			word = w
 		}
 	}
-	if vs := spoken[word]; vs != nil {
-		p.Activities = &presence.Activities{Values: vs}
+	if vs := joined(done, spoken[word]); len(vs) > 0 {
+		p.Activities = &presence.Activities{Notes: notes, Values: vs}
 	}
 	if word != "" {
 		p.UserInput = jointInput(s.Services)

@@ -15,7 +15,7 @@ const module = "github.com/porchlight-im/porchlight/"
 // lower levels, and of its own level only what sameLevel names. The table is
 // that of docs/architecture.md.
 var levels = map[string]int{
-	"mapping/presence": 0, "mapping/xmltext": 0, "xmpp/payload": 0, "webapi/wire": 0,
+	"mapping/presence": 0, "mapping/xmltext": 0, "mapping/tables": 0, "xmpp/payload": 0, "webapi/wire": 0,
 	"bridge/store": 0, "webapi/ui": 0,
 
 	"simple/pidf": 1, "simple/event": 1, "simple/digest": 1, "simple/transport": 1,

@@ -1,0 +1,175 @@
+package mapping
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/porchlight-im/porchlight/mapping/presence"
+)
+
+// sayActivity says the activity that asks most of a watcher (XEP-0108 §2.1).
+func (r *Rules) sayActivity(dst []byte, p *presence.Person, now time.Time) []byte {
+	a := p.Activities
+	if a == nil || !during(a.Range, now) {
+		return dst
+	}
+	voc := r.compiled().activity
+	best, most := -1, meaning{}
+	for i := range a.Values {
+		_, _, ok := voc.toXMPP(&a.Values[i])
+		if !ok {
+			continue
+		}
+		m, _ := r.meaningOf(&a.Values[i])
+		w, than := weight[m.word], weight[most.word]
+		if best < 0 || w > than || w == than && reasonRank[m.reason] > reasonRank[most.reason] {
+			best, most = i, m
+		}
+	}
+	if best < 0 {
+		return dst
+	}
+	if x, native := nativeOf(p, NodeActivity, "activity"); x != nil {
+		v, notes, err := r.activityOf(x)
+		if err == nil && sameValue(&v, &a.Values[best]) && slices.Equal(notes, a.Notes) {
+			return append(dst, native...)
+		}
+	}
+	return appendWord(dst, NodeActivity, "activity", voc, &a.Values[best], a.Notes)
+}
+
+// hearActivity forgets what activity there was; what there is now comes from
+// the element that is kept, together with what the resources say.
+func (r *Rules) hearActivity(p *presence.Person, x *element, _ time.Time) error {
+	p.Activities = nil
+	if x == nil {
+		return nil
+	}
+	v, notes, err := r.activityOf(x)
+	if err != nil {
+		return err
+	}
+	p.Activities = &presence.Activities{Notes: notes, Values: []presence.Value{v}}
+	return nil
+}
+
+// activityOf reads an <activity/> (XEP-0108 §2.1). A specific activity of
+// another namespace is not understood, and does not count.
+func (r *Rules) activityOf(x *element) (presence.Value, []presence.Note, error) {
+	general := x.first("text")
+	if general == nil {
+		return presence.Value{}, nil, errors.New("no activity in it")
+	}
+	specific := ""
+	if s := general.first(""); s != nil {
+		specific = s.local
+	}
+	v, notes := r.compiled().activity.fromXMPP(general.local, specific, x.texts("text"))
+	return v, notes, nil
+}
+
+// nativeActivities returns what personal eventing says p is doing.
+func (r *Rules) nativeActivities(p *presence.Person) ([]presence.Value, []presence.Note) {
+	x, _ := nativeOf(p, NodeActivity, "activity")
+	if x == nil {
+		return nil, nil
+	}
+	v, notes, err := r.activityOf(x)
+	if err != nil {
+		return nil, nil
+	}
+	return []presence.Value{v}, notes
+}
+
+// joined returns a and what of b is not in it.
+func joined(a, b []presence.Value) []presence.Value {
+	if len(a) == 0 {
+		return b
+	}
+	out := slices.Clone(a)
+	for i := range b {
+		if !slices.ContainsFunc(a, func(v presence.Value) bool { return sameValue(&v, &b[i]) }) {
+			out = append(out, b[i])
+		}
+	}
+	return out
+}
+
+func sameValue(a, b *presence.Value) bool {
+	return a.Space == b.Space && a.Name == b.Name && a.Text == b.Text && a.Lang == b.Lang
+}
+
+// sayMood says the first mood that XMPP has (XEP-0107 §2.1).
+func (r *Rules) sayMood(dst []byte, p *presence.Person, now time.Time) []byte {
+	m := p.Mood
+	if m == nil || !during(m.Range, now) {
+		return dst
+	}
+	voc := r.compiled().mood
+	for i := range m.Values {
+		_, _, ok := voc.toXMPP(&m.Values[i])
+		if !ok {
+			continue
+		}
+		if x, native := nativeOf(p, NodeMood, "mood"); x != nil {
+			v, notes, err := r.moodOf(x)
+			if err == nil && sameValue(&v, &m.Values[i]) && slices.Equal(notes, m.Notes) {
+				return append(dst, native...)
+			}
+		}
+		return appendWord(dst, NodeMood, "mood", voc, &m.Values[i], m.Notes)
+	}
+	return dst
+}
+
+// hearMood replaces the mood, whoever said it.
+func (r *Rules) hearMood(p *presence.Person, x *element, _ time.Time) error {
+	p.Mood = nil // XEP-0107 §2.2: an empty element stops it
+	if x == nil {
+		return nil
+	}
+	v, notes, err := r.moodOf(x)
+	if err != nil {
+		return err
+	}
+	p.Mood = &presence.Mood{Notes: notes, Values: []presence.Value{v}}
+	return nil
+}
+
+// moodOf reads a <mood/> (XEP-0107 §2.1). What is in the mood itself is more
+// specific, of another namespace, and does not count.
+func (r *Rules) moodOf(x *element) (presence.Value, []presence.Note, error) {
+	mood := x.first("text")
+	if mood == nil {
+		return presence.Value{}, nil, errors.New("no mood in it")
+	}
+	v, notes := r.compiled().mood.fromXMPP(mood.local, "", x.texts("text"))
+	return v, notes, nil
+}
+
+// appendWord appends <root><general><specific/></general><text/></root> for v.
+// The text is the words that v needs to be understood, unless there is a note.
+func appendWord(dst []byte, space, root string, voc *vocabulary, v *presence.Value, notes []presence.Note) []byte {
+	name, text, _ := voc.toXMPP(v)
+	if n := firstNote(notes); n.Text != "" && !(v.Name == "other" && text.Text != "") {
+		text = n
+	}
+	dst = appendAttr(append(append(dst, '<'), root...), "xmlns", space)
+	dst = append(dst, '>')
+	general, specific, found := strings.Cut(name, "/")
+	dst = append(append(dst, '<'), general...)
+	if found {
+		dst = append(append(dst, "><"...), specific...)
+		dst = append(append(dst, "/></"...), general...)
+		dst = append(dst, '>')
+	} else {
+		dst = append(dst, "/>"...)
+	}
+	if strings.TrimSpace(text.Text) != "" {
+		dst = appendText(dst, "text", text)
+	}
+	dst = append(append(dst, "</"...), root...)
+	return append(dst, '>')
+}
