@@ -180,10 +180,14 @@ func TestFlow_JabberResources(t *testing.T) {
 		j.send("<presence><priority>-3</priority><status>one</status></presence>")
 		d := befriend(t, j, b)
 		k := login(t, s, "juliet", "chamber ☃")
-		k.send("<presence><show>dnd</show><status>two</status><priority>127</priority></presence>")
+		k.send("<presence><show>dnd</show><status>two</status><status xml:lang='fr'>deux &lt;3</status><priority>127</priority></presence>")
 		n := d.notify("two tuples", has("active", "one", "two"))
-		if strings.Count(n.body, "<tuple ") != 2 || !strings.Contains(n.body, `priority="1"`) {
+		// D7: the negative priority of the other is not mapped. D6: each language.
+		if strings.Count(n.body, "<tuple ") != 2 || !strings.Contains(n.body, `priority="1"`) || strings.Count(n.body, "priority=") != 1 {
 			t.Errorf("tuples or priority: %s", n.body)
+		}
+		if !strings.Contains(n.body, `<note xml:lang="fr">deux &lt;3</note>`) {
+			t.Errorf("languages: %s", n.body)
 		}
 		k.quit()
 		n = d.notify("one tuple left", func(m sipMessage) bool {
