@@ -13,7 +13,8 @@ type counts struct{ vias, from, to, callID, cseq, maxForwards, length int }
 
 // headers fills d from the fields and refuses malformed ones. Via, From, To,
 // Call-ID, CSeq, Max-Forwards and Content-Length are typed; the others are
-// parsed by sipgo when asked for.
+// sipgo's own in a response, and of a request in its fields alone: making a
+// header of each cost a fifth of what reading a request allocates.
 func (m *message) headers(d *sip.MessageData) counts {
 	var n counts
 	for i := range m.fields {
@@ -85,14 +86,22 @@ func (m *message) header(f *field, n *counts) (sip.Header, error) {
 		return m.lengthHeader(f, n)
 	case "Contact":
 		if f.value == "*" {
-			return sip.NewHeader(f.name, f.value), nil
+			return m.other(f), nil
 		}
 		fallthrough
 	case "Route", "Record-Route":
 		_, err := ParseAddress(f.value)
-		return sip.NewHeader(f.name, f.value), err
+		return m.other(f), err
 	}
-	return sip.NewHeader(f.name, f.value), nil
+	return m.other(f), nil
+}
+
+// other is a header that is not looked into here.
+func (m *message) other(f *field) sip.Header {
+	if m.req != nil {
+		return nil
+	}
+	return sip.NewHeader(f.name, f.value)
 }
 
 func (m *message) viaHeader(f *field, n *counts) (sip.Header, error) {
