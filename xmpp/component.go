@@ -49,13 +49,16 @@ type component struct {
 	domain string
 	secret string
 
-	outbox  *bridge.Outbox // states for the watchers on XMPP
-	asks    *asks          // what the hub wants of Jabber users
-	answers *answers       // replies to stanzas
-	watches *watches
-	resync  *resync
-	backlog []bridge.Item // taken from the Outbox; the writer's
-	started time.Time
+	outbox     *bridge.Outbox // states for the watchers on XMPP
+	asks       *asks          // what the hub wants of Jabber users
+	answers    *answers       // replies to stanzas
+	watches    *watches
+	resync     *resync
+	questions  *questions    // iqs that wait for their answers
+	introduced *introduced   // virtual users who have shown themselves
+	clients    *clients      // clients that have shown themselves to virtual users
+	backlog    []bridge.Item // taken from the Outbox; the writer's
+	started    time.Time
 
 	pool []chan stanza // one queue per worker
 	seed maphash.Seed
@@ -69,18 +72,19 @@ var errNotYet = errors.New("not connected yet")
 func newComponent(p *Port, cfg Component, secret string) *component {
 	domain := strings.ToLower(cfg.Domain)
 	c := &component{
-		port:    p,
-		log:     p.log.With("domain", domain),
-		cfg:     cfg,
-		domain:  domain,
-		secret:  secret,
-		outbox:  bridge.NewOutbox(),
-		asks:    newAsks(),
-		answers: newAnswers(p.metrics),
-		watches: newWatches(),
-		resync:  newResync(),
-		seed:    maphash.MakeSeed(),
-		err:     errNotYet,
+		port:      p,
+		log:       p.log.With("domain", domain),
+		cfg:       cfg,
+		domain:    domain,
+		secret:    secret,
+		outbox:    bridge.NewOutbox(),
+		asks:      newAsks(),
+		answers:   newAnswers(p.metrics),
+		watches:   newWatches(),
+		resync:    newResync(),
+		questions: newQuestions(), introduced: newIntroduced(), clients: newClients(),
+		seed: maphash.MakeSeed(),
+		err:  errNotYet,
 	}
 	for range workers {
 		c.pool = append(c.pool, make(chan stanza, workerQueue))
@@ -260,8 +264,20 @@ func (c *component) work(ctx context.Context, queue <-chan stanza) {
 		case <-ctx.Done():
 			return
 		case s := <-queue:
-			c.guard("presence", func() { c.handlePresence(ctx, &s) })
+			c.guard(s.name, func() { c.handle(ctx, &s) })
 		}
+	}
+}
+
+// handle handles what the order of the stanzas of two addresses matters for.
+func (c *component) handle(ctx context.Context, s *stanza) {
+	switch s.name {
+	case "iq":
+		c.handleAnswer(s)
+	case "message":
+		c.handleEvent(s)
+	default:
+		c.handlePresence(ctx, s)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"strings"
+
+	"github.com/porchlight-im/porchlight/bridge/picture"
 )
 
 // Config is the xmpp section of the configuration.
@@ -18,6 +20,8 @@ type Config struct {
 	// Stanzas from other domains are refused (RFC 8048 §8.1).
 	Domains []string `yaml:"domains"`
 
+	// Pictures, when set, keeps the avatars of both sides.
+	Pictures *picture.Store `yaml:"-"`
 	// Dial, when set, makes the connections instead of the net package.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error) `yaml:"-"`
 }

@@ -51,10 +51,12 @@ func (c *component) handlePresence(ctx context.Context, s *stanza) {
 	case subscribed, unsubscribed:
 		c.settle(follow, s, change)
 	case available, unavailable:
+		c.seen(watch, s)
 		if c.echo(s) {
 			return
 		}
 		c.deliver(follow, s.presence(from), change)
+		c.personal(follow, s, change)
 	case errorType:
 		c.failed(follow, s, from.Resource != "", change)
 	default:
@@ -80,12 +82,15 @@ func (c *component) settle(leg bridge.Leg, s *stanza, change bridge.ChangeID) {
 	if s.kind == unsubscribed {
 		// RFC 8048 §5.3.1: terminated, reason rejected.
 		c.asks.forget(leg)
+		c.retire(leg)
+		c.introduced.forget(leg)
 		c.port.hub.Settle(leg, bridge.Verdict{State: bridge.Terminated, Reason: "rejected",
 			Err: &bridge.Error{Kind: bridge.Forbidden, Detail: s.text()}}, change)
 		return
 	}
 	c.port.hub.Settle(leg, bridge.Verdict{State: bridge.Active}, change)
 	if c.asks.following(leg) {
+		c.introduce(leg)
 		// ejabberd approves at once whom the roster allows, and sends no
 		// presence with it.
 		c.asks.put(leg, askFetch)
@@ -217,6 +222,8 @@ func (c *component) appendAsk(dst []byte, leg bridge.Leg, how ask) []byte {
 	v, _ := c.port.hub.Standing(leg)
 	switch how {
 	case askDetach:
+		c.retire(leg)
+		c.introduced.forget(leg)
 		// RFC 8048 §5.3.3 step 2: the authorization stays, so no unsubscribe.
 		return c.appendKind(dst, c.leaving(leg, from), to, unavailable, "")
 	case askFetch: // RFC 8048 §7.2
@@ -231,6 +238,7 @@ func (c *component) appendAsk(dst []byte, leg bridge.Leg, how ask) []byte {
 	}
 	if v.State == bridge.Active {
 		// ejabberd answers a second "subscribe" without any presence.
+		c.introduce(leg)
 		dst = c.appendProbe(dst, leg, from, to, time.Now())
 	}
 	return dst

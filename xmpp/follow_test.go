@@ -106,7 +106,7 @@ func TestS2X_C5_RefreshHasTheState(t *testing.T) {
 func TestS2X_C8_UnavailableAndNoUnsubscribe(t *testing.T) {
 	following(t, func(w *world) {
 		w.watch(bob, juliet, 0)
-		w.expect("unavailable bob@sip.example>juliet@im.example")
+		w.expect("unavailable bob@sip.example>juliet@im.example", "unavailable bob@sip.example/porchlight>juliet@im.example")
 		if v, _ := w.hub.Standing(bobJuliet); v.State != bridge.Active {
 			t.Errorf("the authorization is %v", v.State)
 		}

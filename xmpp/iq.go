@@ -31,10 +31,23 @@ var (
 	gatewayInfo = payload.NewInfo("", "gateway", "simple", softwareName,
 		payload.NSInfo, payload.NSItems, payload.NSLast, payload.NSPing, payload.NSTime, payload.NSVersion)
 	accountInfo = payload.NewInfo("", "account", "registered", softwareName,
-		payload.NSInfo, payload.NSItems, payload.NSPing)
+		payload.NSInfo, payload.NSItems, payload.NSPing, payload.NSVCard)
+	// What an account says to who watches it (XEP-0163 §6.1).
+	eventingInfo = accountInfo.With("pubsub", "pep", payload.NSPubSub,
+		payload.NSPubSub+"#access-presence", payload.NSPubSub+"#filtered-notifications", payload.NSPubSub+"#last-published",
+		payload.NSPubSub+"#persistent-items", payload.NSPubSub+"#presence-notifications", payload.NSPubSub+"#retrieve-items")
 	userInfo = payload.NewInfo(capsNode, "client", "phone", softwareName,
-		payload.NSCaps, payload.NSInfo, payload.NSItems, payload.NSPing, payload.NSTime, payload.NSVersion)
+		append(notifies(), payload.NSCaps, payload.NSInfo, payload.NSItems, payload.NSPing, payload.NSTime, payload.NSVersion)...)
 )
+
+// notifies are the features that ask for the events of contacts
+// (XEP-0163 §4.3.2).
+func notifies() (features []string) {
+	for _, node := range payload.Nodes {
+		features = append(features, node+payload.Notify)
+	}
+	return features
+}
 
 // iqErrors used here. A user who may not be known to the asker is
 // service-unavailable whether he exists or not (RFC 6120 §8.3.3.19).
@@ -75,7 +88,27 @@ func (c *component) handleIQ(s *stanza) {
 			info = &userInfo
 		}
 	}
+	if info == &accountInfo && c.answerAccount(s) {
+		return
+	}
 	c.answerIQ(s, info)
+}
+
+// answerAccount answers what only a virtual user's account can be asked.
+func (c *component) answerAccount(s *stanza) (done bool) {
+	switch {
+	case s.space == payload.NSPubSub:
+		c.answerPubSub(s)
+	case s.space == payload.NSVCard && s.kind == "get":
+		c.answerCard(s)
+	case s.space == payload.NSItems && s.kind == "get" && s.node == "":
+		c.answerNodes(s)
+	case s.space == payload.NSInfo && s.kind == "get" && s.node == "" && c.viewFor(s) != nil:
+		c.answerIQ(s, &eventingInfo)
+	default:
+		return false
+	}
+	return true
 }
 
 // answerIQ answers a get or set for the entity that info describes.
@@ -96,9 +129,9 @@ func (c *component) answerIQ(s *stanza, info *payload.Info) {
 		c.answerResult(s, func(dst []byte) []byte { return append(dst, "<query xmlns='"+payload.NSItems+"'/>"...) })
 	case s.space == payload.NSPing && get:
 		c.answerResult(s, nil)
-	case s.space == payload.NSVersion && get && info != &accountInfo:
+	case s.space == payload.NSVersion && get && info != &accountInfo && info != &eventingInfo:
 		c.answerResult(s, func(dst []byte) []byte { return payload.AppendVersion(dst, softwareName, softwareVersion) })
-	case s.space == payload.NSTime && get && info != &accountInfo:
+	case s.space == payload.NSTime && get && info != &accountInfo && info != &eventingInfo:
 		c.answerTime(s, info)
 	case s.space == payload.NSLast && get && info == &gatewayInfo:
 		up := time.Since(c.started)
@@ -110,7 +143,7 @@ func (c *component) answerIQ(s *stanza, info *payload.Info) {
 	}
 }
 
-var knownSpaces = map[string]bool{payload.NSInfo: true, payload.NSItems: true, payload.NSPing: true}
+var knownSpaces = map[string]bool{payload.NSInfo: true, payload.NSItems: true, payload.NSPing: true, payload.NSPubSub: true, payload.NSVCard: true}
 
 // answerTime tells the gateway's time, or that of a virtual user to one who
 // may see him: his offset is what he publishes (RFC 4480 §3.13).

@@ -85,6 +85,9 @@ func (p *parser) child(s *stanza) error {
 		return p.errorChildren(&s.err, payload.NSStanzas)
 	case s.name == "iq" && s.local == "":
 		s.space, s.local, s.node = string(p.x.Space), string(p.x.Local), string(p.x.Attr("node"))
+		return p.iqChild(s)
+	case s.name == "message" && string(p.x.Space) == payload.NSPubSubEvent && string(p.x.Local) == "event":
+		return p.x.Each(func() error { return p.eventChild(s) })
 	case s.name == "presence":
 		return p.presenceChild(s)
 	}
@@ -99,6 +102,12 @@ func (p *parser) presenceChild(s *stanza) error {
 			s.stamp = stampOf(string(p.x.Attr("stamp")))
 		case space == payload.NSIdle && local == "idle":
 			s.idle = stampOf(string(p.x.Attr("since")))
+		case space == payload.NSLast && local == "query" && s.idle.IsZero():
+			s.idle = idleFor(string(p.x.Attr("seconds")), time.Now())
+		case space == payload.NSCaps && local == "c":
+			s.caps = caps{string(p.x.Attr("hash")), string(p.x.Attr("node")), string(p.x.Attr("ver"))}
+		case space == payload.NSVCardUpdate && local == "x":
+			return p.photoHash(s)
 		case space == sidechannel.Space && local == sidechannel.Local:
 			return p.sideChannel(s)
 		}

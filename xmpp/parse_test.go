@@ -90,7 +90,7 @@ func TestParseStanza(t *testing.T) {
 		`<presence from='j@im.example/b' to='a@sip.example' xml:lang='en'><show> away </show><status>Out</status><status xml:lang='de'>Weg &amp; fort</status><priority>-5</priority><x xmlns='vcard-temp:x:update'><photo/><show>dnd</show></x><delay xmlns='urn:xmpp:delay' stamp='2026-11-24T10:00:00Z'/><idle xmlns='urn:xmpp:idle:1' since='2026-11-24T11:00:00+01:00'/></presence>`: {
 			name: "presence", from: "j@im.example/b", to: "a@sip.example", lang: "en", show: "away",
 			status:   []presence.Note{{Lang: "en", Text: "Out"}, {Lang: "de", Text: "Weg & fort"}},
-			priority: -5, hasPriority: true, stamp: day, idle: day,
+			priority: -5, hasPriority: true, stamp: day, idle: day, photo: new(string),
 		},
 		`<presence xmlns='jabber:component:accept' type='error' id='p-1'><error type='cancel' by='x'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>xmpp:n@x</gone><text xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'>Moved</text><own xmlns='urn:own'/></error></presence>`: {
 			name: "presence", kind: "error", id: "p-1",
@@ -115,7 +115,7 @@ func TestParseStanza(t *testing.T) {
 		if want.idle.IsZero() {
 			got.idle = time.Time{}
 		}
-		if diff := cmp.Diff(want, got, cmp.AllowUnexported(stanza{})); diff != "" {
+		if diff := cmp.Diff(want, got, cmp.AllowUnexported(stanza{}, caps{}, vcard{})); diff != "" {
 			t.Errorf("%s: %s", in, diff)
 		}
 	}

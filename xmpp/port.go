@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/porchlight-im/porchlight/bridge"
+	"github.com/porchlight-im/porchlight/bridge/picture"
 	"github.com/porchlight-im/porchlight/mapping"
 	"github.com/porchlight-im/porchlight/mapping/presence"
 )
@@ -30,6 +31,7 @@ type Port struct {
 	pings      []string        // the same, in the order of the configuration
 	components []*component
 	byDomain   map[string]*component // immutable
+	pictures   *picture.Store        // nil: none
 }
 
 var _ bridge.Port = (*Port)(nil)
@@ -55,6 +57,7 @@ func New(cfg Config, hub *bridge.Hub, log *slog.Logger, reg prometheus.Registere
 		dial:     cfg.Dial,
 		jabber:   make(map[string]bool),
 		byDomain: make(map[string]*component),
+		pictures: cfg.Pictures,
 	}
 	if p.dial == nil {
 		p.dial = (&net.Dialer{}).DialContext

@@ -147,6 +147,9 @@ func (c *component) beginResync() {
 		}
 	})
 	c.watches.newStream()
+	c.questions.clear()
+	c.introduced.clear()
+	c.clients.clear()
 	c.resync.begin(c.watches.legs(), follows, time.Now())
 }
 
@@ -211,6 +214,7 @@ func (c *component) appendFollowAgain(dst []byte, leg bridge.Leg, now time.Time)
 	v, _ := c.port.hub.Standing(leg)
 	switch v.State {
 	case bridge.Active:
+		c.introduce(leg)
 		return c.appendProbe(dst, leg, from, to, now)
 	case bridge.Pending:
 		return c.appendKind(dst, from, to, subscribe, subscribeID())

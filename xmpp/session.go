@@ -139,12 +139,12 @@ func (c *component) route(ctx context.Context, s *stanza) {
 		c.stranger(s)
 		return
 	}
-	switch s.name {
-	case "iq":
+	switch {
+	case s.name == "iq" && !s.answers():
 		c.handleIQ(s)
-	case "message":
+	case s.name == "message" && len(s.items) == 0:
 		c.handleMessage(s)
-	case "presence":
+	case s.name == "iq", s.name == "message", s.name == "presence":
 		select {
 		case c.queueFor(s) <- *s:
 		case <-ctx.Done():

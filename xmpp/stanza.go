@@ -1,11 +1,22 @@
 package xmpp
 
 import (
+	"strings"
 	"time"
 
 	"github.com/porchlight-im/porchlight/mapping"
 	"github.com/porchlight-im/porchlight/mapping/presence"
+	"github.com/porchlight-im/porchlight/xmpp/payload"
 )
+
+// caps is <c/> of a presence stanza: names of what a client can.
+type caps struct{ hash, node, ver string }
+
+// vcard is what is used of a contact's card (XEP-0054).
+type vcard struct {
+	name, nick, url string
+	photo           string // base64
+}
 
 // stanza is what the port reads of one incoming stanza. What it does not know
 // it ignores.
@@ -24,11 +35,28 @@ type stanza struct {
 	lineage     mapping.Lineage
 	unread      error // why the side channel was not read
 
+	caps  caps    // of presence: what the client can (XEP-0115)
+	photo *string // of presence: the hash of its photo, "" for none (XEP-0153)
+
 	// Of an iq: its first child element, and that one's node attribute.
 	space, local, node string
+	// Of an iq about publish-subscribe: what is to be done, with which node
+	// and items.
+	verb, verbNode string
+	ids            []string
+	described      *payload.Described // of the answer to disco#info
+	card           *vcard             // of the answer to vcard-temp
+	// items are those of an answer, or of an event message; an empty payload
+	// stands for a retraction.
+	items []mapping.Item
 
 	// Of type error, and of a stream error.
 	err mapping.StanzaError
+}
+
+// answers reports whether s answers a question (questions.add).
+func (s *stanza) answers() bool {
+	return (s.kind == "result" || s.kind == errorType) && strings.HasPrefix(s.id, questionIDs)
 }
 
 // presence returns the content of a presence stanza that came from i.

@@ -36,6 +36,9 @@ func (c *component) subscribe(ctx context.Context, leg bridge.Leg, s *stanza, ch
 		return
 	}
 	c.watches.start(leg, to)
+	if c.asks.following(reverse(leg)) {
+		c.introduce(reverse(leg)) // as one who is watched, from now on
+	}
 	_, err := c.watch(ctx, leg, change)
 	if err == nil {
 		return
@@ -224,6 +227,7 @@ func (c *component) appendKind(dst []byte, from, to, kind, id string) []byte {
 // the state.
 func (c *component) appendStanding(dst []byte, it *bridge.Item, bare, to string) []byte {
 	dst, now, changed := c.tell(dst, it, bare, to)
+	c.push(it.Leg)
 	if changed {
 		c.note(it.Leg, now)
 	}

@@ -31,6 +31,18 @@ func NewInfo(node, category, typ, name string, features ...string) Info {
 	return Info{body: string(b), ver: i.Hash(sha1.New()), node: node}
 }
 
+// With returns i, which sends no capabilities, with a further identity and
+// further features.
+func (i *Info) With(category, typ string, features ...string) Info {
+	b := AppendAttr([]byte("<identity"), "category", category)
+	b = append(AppendAttr(b, "type", typ), '/', '>')
+	b = append(b, i.body...)
+	for _, f := range features {
+		b = append(AppendAttr(append(b, "<feature"...), "var", f), '/', '>')
+	}
+	return Info{body: string(b)}
+}
+
 // Ver returns the verification string (XEP-0115 §5.1).
 func (i *Info) Ver() string { return i.ver }
 
