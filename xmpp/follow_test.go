@@ -117,6 +117,7 @@ func TestS2X_C8_UnavailableAndNoUnsubscribe(t *testing.T) {
 	t.Run("a mutual contact still sees him", func(t *testing.T) {
 		following(t, func(w *world) {
 			w.send("<presence type='subscribe' from='juliet@im.example' to='bob@sip.example'/>")
+			w.expect("unavailable bob@sip.example/porchlight>juliet@im.example") // as a watcher: she sees him now
 			w.watch(bob, juliet, 0)
 			w.expect("unavailable bob@sip.example/porchlight>juliet@im.example")
 		})
