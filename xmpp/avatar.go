@@ -97,7 +97,7 @@ func (c *component) showPicture(leg bridge.Leg, id string, change bridge.ChangeI
 	})
 }
 
-// takePicture takes in an image that was asked for, by itself (XEP-0084 §4.4)
+// takePicture takes in an image that was asked for, by itself (XEP-0084 §3.4)
 // or in a card (XEP-0153 §4).
 func (c *component) takePicture(q question, s *stanza) {
 	change := bridge.NewChange()

@@ -66,7 +66,7 @@ func (c *component) answerItems(s *stanza, it mapping.Item) {
 }
 
 // answerPicture hands out the virtual user's avatar, and no other image
-// (XEP-0084 §4.4).
+// (XEP-0084 §3.4).
 func (c *component) answerPicture(s *stanza, view *bridge.View) {
 	p, ok := c.avatarOf(view)
 	if !ok || len(s.ids) > 0 && !slices.Contains(s.ids, p.ID) {
