@@ -46,14 +46,14 @@ func Icon(uri, etag, contentType string, bytes, width, height int) presence.Icon
 // icons of its person. old is not changed; it is returned itself when that is
 // no news.
 func WithIcons(old *presence.State, icons []presence.Icon) *presence.State {
-	return withPerson(old, func(p *presence.Person) { p.StatusIcons = icons })
+	return editPerson(old, func(p *presence.Person) { p.StatusIcons = icons })
 }
 
 // WithCard returns old, which may be nil, with what card says in the place of
 // what the card of its person lacks. old is not changed; it is returned itself
 // when that is no news.
 func WithCard(old *presence.State, card presence.CIPID) *presence.State {
-	return withPerson(old, func(p *presence.Person) {
+	return editPerson(old, func(p *presence.Person) {
 		if p.Card.DisplayName == "" {
 			p.Card.DisplayName = card.DisplayName
 		}
@@ -63,9 +63,9 @@ func WithCard(old *presence.State, card presence.CIPID) *presence.State {
 	})
 }
 
-// withPerson returns old with its person, who is made when there is none,
+// editPerson returns old with its person, who is made when there is none,
 // changed by change. A state that came whole by a side channel stays as it is.
-func withPerson(old *presence.State, change func(*presence.Person)) *presence.State {
+func editPerson(old *presence.State, change func(*presence.Person)) *presence.State {
 	s := &presence.State{}
 	if old != nil {
 		*s = *old

@@ -107,6 +107,9 @@ func (r *Rules) FromPEP(old *presence.State, it Item, now time.Time) *presence.S
 // element itself, in canonical form, one of each node; [Rules.WithoutSideChannel]
 // takes it out of what others see.
 func (r *Rules) ApplyPEP(old *presence.State, it Item, now time.Time) (*presence.State, error) {
+	if lineageAt(old) >= 0 {
+		return old, nil // it came whole, and its items say no more
+	}
 	i := slices.IndexFunc(pepNodes[:], func(k pepNode) bool { return k.node == it.Node })
 	if i < 0 {
 		return old, fmt.Errorf("%w: %.100q", ErrPEPNode, it.Node)

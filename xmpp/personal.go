@@ -159,7 +159,15 @@ func (c *component) takeItems(leg bridge.Leg, items []mapping.Item) {
 			continue
 		}
 		now := time.Now()
-		c.port.hub.Deliver(leg, change, func(old *presence.State) *presence.State { return rules.FromPEP(old, it, now) })
+		var err error
+		c.port.hub.Deliver(leg, change, func(old *presence.State) (s *presence.State) {
+			s, err = rules.ApplyPEP(old, it, now)
+			return s
+		})
+		if err != nil {
+			c.port.metrics.refused.WithLabelValues("event").Inc()
+			c.log.Debug("event not understood", "kind", it.Node, "presentity", leg.Presentity, "change", change, "err", err)
+		}
 	}
 }
 
