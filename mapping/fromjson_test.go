@@ -100,6 +100,43 @@ func TestFromJSONNamesWhatIsWrong(t *testing.T) {
 		{`{"services":[{"priority":"0.1234"}]}`, `services[0].priority: "0.1234"`},
 		{`{"services":[{"device_ids":[" "]}]}`, "services[0].device_ids[0]: is empty"},
 		{`{"services":[{"show":"away","show_text":"out"}]}`, "services[0].show_text"},
+		{`{"services":[{"caps":{"audio":"a","audio":"b"}}]}`, "services[0].caps.audio: is there twice"},
+		{`{"services":[{"caps":[]}]}`, "services[0].caps"},
+		{`{"services":[{"caps":{"audio":3}}]}`, "services[0].caps.audio"},
+		{`{"services":[{"caps":{"a b":"x"}}]}`, "services[0].caps.a b"},
+		{`{"services":[{"caps":{"duplex":{"supported":["f<"]}}}]}`, "services[0].caps.duplex"},
+		{`{"services":[{"willingness":{"basic":"maybe"}}]}`, "services[0].willingness.basic"},
+		{`{"services":[{"barring_state":"x"}]}`, "services[0].barring_state"},
+		{`{"person":{"activities":{"values":[{"name":"on the phone"}]}}}`, "person.activities.values[0].name"},
+		{`{"person":{"mood":{"values":[{}]}}}`, "person.mood.values[0].name: is missing"},
+		{`{"person":{"time_offset":1.5}}`, "person.time_offset"},
+		{`{"person":{"user_input":{"idle":true,"idle_threshold_s":-1}}}`, "person.user_input.idle_threshold_s"},
+		{`{"notes":[` + strings.Repeat(`{"text":"x"},`, 100) + `{"text":"x"}]}`, "notes: 101 entries"},
+		{`{"services":[` + strings.Repeat(`{},`, 100) + `{}]}`, "services: 101 entries"},
+		{`{"note":{"text":"` + strings.Repeat("x", maxJSONText+1) + `"}}`, "note.text: longer"},
+		{`{"note":{"text":"` + strings.Repeat("x", maxJSON) + `"}}`, "longer than 65536"},
+		{strings.Repeat("[", 60000), ""},
+	} {
+		wrongJSON(t, c.doc, c.want)
+	}
+}
+
+// wrongJSON checks that doc is refused in plain words.
+func wrongJSON(t *testing.T, doc, want string) {
+	t.Helper()
+	s, err := FromJSON([]byte(doc))
+	if err == nil || s != nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%.60s: %v, want %q", doc, err, want)
+	}
+	if err != nil && (strings.Contains(err.Error(), "mapping.") || strings.Contains(err.Error(), "Go ")) {
+		t.Errorf("%.60s: %v is not in plain words", doc, err)
+	}
+}
+
+// Nothing gets into an XML document that would break it, or say something
+// else there.
+func TestFromJSONKeepsXMLWhole(t *testing.T) {
+	for _, c := range []struct{ doc, want string }{
 		{`{"services":[{"caps_detail":{}}]}`, "services[0].caps: is missing"},
 		{`{"services":[{"caps":{"a":{"xml":"<b xmlns='urn:ietf:params:xml:ns:pidf:caps'/>"}}}]}`, `services[0].caps.a.xml: is not the capability "a"`},
 		{`{"services":[{"status_ext":["<basic xmlns='urn:ietf:params:xml:ns:pidf'>open</basic>"]}]}`, "services[0].status_ext[0]: <basic> has a member"},
@@ -126,30 +163,8 @@ func TestFromJSONNamesWhatIsWrong(t *testing.T) {
 		{`{"person":{"time_offset_detail":{"description":"x"}}}`, "person.time_offset: is missing"},
 		{`{"person":{"timestamp":"2026-03-01T13:00:00+24:00"}}`, "person.timestamp"},
 		{`{"services":[` + strings.Repeat(`{},`, 99) + `{}],"other_persons":[` + strings.Repeat(`{},`, 99) + `{}],"devices":[` + strings.Repeat(`{},`, 50) + `{}]}`, "251 entries"},
-		{`{"services":[{"caps":{"audio":"a","audio":"b"}}]}`, "services[0].caps.audio: is there twice"},
-		{`{"services":[{"caps":[]}]}`, "services[0].caps"},
-		{`{"services":[{"caps":{"audio":3}}]}`, "services[0].caps.audio"},
-		{`{"services":[{"caps":{"a b":"x"}}]}`, "services[0].caps.a b"},
-		{`{"services":[{"caps":{"duplex":{"supported":["f<"]}}}]}`, "services[0].caps.duplex"},
-		{`{"services":[{"willingness":{"basic":"maybe"}}]}`, "services[0].willingness.basic"},
-		{`{"services":[{"barring_state":"x"}]}`, "services[0].barring_state"},
-		{`{"person":{"activities":{"values":[{"name":"on the phone"}]}}}`, "person.activities.values[0].name"},
-		{`{"person":{"mood":{"values":[{}]}}}`, "person.mood.values[0].name: is missing"},
-		{`{"person":{"time_offset":1.5}}`, "person.time_offset"},
-		{`{"person":{"user_input":{"idle":true,"idle_threshold_s":-1}}}`, "person.user_input.idle_threshold_s"},
-		{`{"notes":[` + strings.Repeat(`{"text":"x"},`, 100) + `{"text":"x"}]}`, "notes: 101 entries"},
-		{`{"services":[` + strings.Repeat(`{},`, 100) + `{}]}`, "services: 101 entries"},
-		{`{"note":{"text":"` + strings.Repeat("x", maxJSONText+1) + `"}}`, "note.text: longer"},
-		{`{"note":{"text":"` + strings.Repeat("x", maxJSON) + `"}}`, "longer than 65536"},
-		{strings.Repeat("[", 60000), ""},
 	} {
-		s, err := FromJSON([]byte(c.doc))
-		if err == nil || s != nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%.60s: %v, want %q", c.doc, err, c.want)
-		}
-		if err != nil && (strings.Contains(err.Error(), "mapping.") || strings.Contains(err.Error(), "Go ")) {
-			t.Errorf("%.60s: %v is not in plain words", c.doc, err)
-		}
+		wrongJSON(t, c.doc, c.want)
 	}
 }
 

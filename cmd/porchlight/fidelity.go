@@ -77,6 +77,10 @@ func measure(t trip, sideChannel bool, sources []source, now time.Time) (*outcom
 		}
 		o.count(before, after)
 	}
+	for _, t := range o.paths {
+		t.Kept = t.Of - t.Changed - t.Lost
+		o.all.add(*t)
+	}
 	return o, nil
 }
 
@@ -173,11 +177,6 @@ func (o *outcome) count(before, after []leaf) {
 		} else {
 			t.Lost++
 		}
-	}
-	o.all = tally{}
-	for _, t := range o.paths {
-		t.Kept = t.Of - t.Changed - t.Lost
-		o.all.add(*t)
 	}
 	o.documents++
 	if len(gone) == 0 {

@@ -109,8 +109,6 @@ func (w *leafWalk) fields(path string, v reflect.Value) {
 	}
 }
 
-func (w *leafWalk) outside() { w.where = theDocument }
-
 var basics = map[presence.Basic]string{presence.Open: "open", presence.Closed: "closed"}
 
 // quote shortens a text for a line of a report.
@@ -123,41 +121,7 @@ func quote(s string) string {
 
 // value lists what v, at path, says; nothing when it is not there.
 func (w *leafWalk) value(path string, v reflect.Value) {
-	switch x := v.Interface().(type) {
-	case presence.Service:
-		w.where = "tuple " + x.ID
-		defer w.outside()
-	case presence.Person:
-		w.where = "the person"
-		defer w.outside()
-	case presence.Device:
-		w.where = "device " + x.ID
-		defer w.outside()
-	case time.Time:
-		if !x.IsZero() {
-			text := x.Format(time.RFC3339Nano)
-			w.add(path, text, text)
-		}
-		return
-	case presence.Basic:
-		if x != presence.NoBasic {
-			w.add(path, strconv.Itoa(int(x)), basics[x])
-		}
-		return
-	case presence.Note:
-		w.add(path, x.Lang+"\x00"+x.Text, quote(x.Text))
-		return
-	case presence.Attr:
-		w.add(path, x.Space+"\x00"+x.Local+"\x00"+x.Value, x.Local)
-		return
-	case presence.RawXML:
-		w.add(path, x.Bytes, "{"+x.Space+"}"+x.Local)
-		return
-	case presence.Value:
-		w.token(path, x)
-		return
-	case presence.Capability:
-		w.capability(path, x)
+	if w.whole(path, v.Interface()) {
 		return
 	}
 	switch v.Kind() {
@@ -170,8 +134,8 @@ func (w *leafWalk) value(path string, v reflect.Value) {
 			w.add(path, "true", "")
 		}
 	case reflect.Int:
-		if v.Int() != 0 {
-			w.add(path, strconv.FormatInt(v.Int(), 10), strconv.FormatInt(v.Int(), 10))
+		if n := strconv.FormatInt(v.Int(), 10); n != "0" {
+			w.add(path, n, n)
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
@@ -187,10 +151,53 @@ func (w *leafWalk) value(path string, v reflect.Value) {
 			w.fields(path, v.Elem())
 		}
 	case reflect.Struct:
+		before := w.where
+		w.enter(v.Interface())
 		w.fields(path, v)
+		w.where = before
 	default:
 		panic("a kind of field that the model has not had: " + path)
 	}
+}
+
+// enter notes the component that a leaf is of.
+func (w *leafWalk) enter(component any) {
+	switch x := component.(type) {
+	case presence.Service:
+		w.where = "tuple " + x.ID
+	case presence.Person:
+		w.where = "the person"
+	case presence.Device:
+		w.where = "device " + x.ID
+	}
+}
+
+// whole lists what is one thing, though it has parts.
+func (w *leafWalk) whole(path string, value any) bool {
+	switch x := value.(type) {
+	case time.Time:
+		if !x.IsZero() {
+			text := x.Format(time.RFC3339Nano)
+			w.add(path, text, text)
+		}
+	case presence.Basic:
+		if x != presence.NoBasic {
+			w.add(path, strconv.Itoa(int(x)), basics[x])
+		}
+	case presence.Note:
+		w.add(path, x.Lang+"\x00"+x.Text, quote(x.Text))
+	case presence.Attr:
+		w.add(path, x.Space+"\x00"+x.Local+"\x00"+x.Value, x.Local)
+	case presence.RawXML:
+		w.add(path, x.Bytes, "{"+x.Space+"}"+x.Local)
+	case presence.Value:
+		w.token(path, x)
+	case presence.Capability:
+		w.capability(path, x)
+	default:
+		return false
+	}
+	return true
 }
 
 // token is a value, and its element when that says more.
@@ -238,7 +245,7 @@ func stanzaLeaves(s *stanzas) []leaf {
 		add("presence/delay", p.Stamp.Format(time.RFC3339Nano))
 		add("presence/idle", p.Idle.Format(time.RFC3339Nano))
 	}
-	w.outside()
+	w.where = theDocument
 	for _, it := range s.items {
 		w.add("pep/"+it.Node[strings.LastIndexByte(it.Node, '/')+1:], canonical(it.Payload), "")
 	}

@@ -18,20 +18,9 @@ type fidelityReport struct {
 
 // runReport is map --report.
 func (c *mapCmd) runReport(s streams) error {
-	sources, now, err := c.reportSources()
-	if err != nil {
-		return &exitError{exitUsage, err}
-	}
-	r, err := newReport(sources, now)
+	r, err := c.report()
 	if err != nil {
 		return err
-	}
-	if len(c.Files) == 0 {
-		for i := range sources {
-			if sources[i].format == "pidf" && filepath.Ext(sources[i].name) == ".xml" {
-				r.corpus++
-			}
-		}
 	}
 	out := r.markdown()
 	if c.JSON {
@@ -45,6 +34,32 @@ func (c *mapCmd) runReport(s streams) error {
 		return fmt.Errorf("writing the report: %w", err)
 	}
 	return nil
+}
+
+// report measures the files of the command line, or the built-in set.
+func (c *mapCmd) report() (*fidelityReport, error) {
+	sources, now, err := c.reportSources()
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	r := &fidelityReport{}
+	for i := range sources {
+		if len(c.Files) == 0 && sources[i].format == "pidf" && filepath.Ext(sources[i].name) == ".xml" {
+			r.corpus++
+		}
+	}
+	for _, t := range trips {
+		for _, sideChannel := range []bool{false, true} {
+			o, err := measure(t, sideChannel, sources, now)
+			if err != nil {
+				return nil, err
+			}
+			if o.documents > 0 {
+				r.outcomes = append(r.outcomes, o)
+			}
+		}
+	}
+	return r, nil
 }
 
 // reportSources are the files of the command line, or the built-in set.
@@ -67,22 +82,6 @@ func (c *mapCmd) reportSources() ([]source, time.Time, error) {
 		out = append(out, source{file, c.From, b})
 	}
 	return out, now, nil
-}
-
-func newReport(sources []source, now time.Time) (*fidelityReport, error) {
-	r := &fidelityReport{}
-	for _, t := range trips {
-		for _, sideChannel := range []bool{false, true} {
-			o, err := measure(t, sideChannel, sources, now)
-			if err != nil {
-				return nil, err
-			}
-			if o.documents > 0 {
-				r.outcomes = append(r.outcomes, o)
-			}
-		}
-	}
-	return r, nil
 }
 
 const reportHead = `# Fidelity
