@@ -2,6 +2,8 @@ package mapping
 
 import (
 	"fmt"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -176,5 +178,36 @@ func BenchmarkFromJSON(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Every member of the document stands in its description.
+func TestMembersAreDocumented(t *testing.T) {
+	doc, err := os.ReadFile("../docs/feed-document.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	var walk func(reflect.Type)
+	walk = func(typ reflect.Type) {
+		switch typ.Kind() {
+		case reflect.Pointer, reflect.Slice:
+			walk(typ.Elem())
+		case reflect.Struct:
+			for i := range typ.NumField() {
+				name := typ.Field(i).Tag.Get("json")
+				if name != "" && !seen[name] {
+					seen[name] = true
+					if !strings.Contains(string(doc), "`"+name+"`") && !strings.Contains(string(doc), `"`+name+`"`) {
+						t.Errorf("docs/feed-document.md lacks %s", name)
+					}
+				}
+				walk(typ.Field(i).Type)
+			}
+		}
+	}
+	walk(reflect.TypeFor[jsonDocument]())
+	if len(seen) < 80 {
+		t.Errorf("only %d members seen", len(seen))
 	}
 }

@@ -42,6 +42,7 @@ func (t *tally) add(o tally) {
 // outcome is what became of all documents on one trip.
 type outcome struct {
 	trip trip
+	set  string
 	// sideChannel: what the network has no words for was carried along.
 	sideChannel bool
 	paths       map[string]*tally
@@ -53,22 +54,30 @@ type outcome struct {
 
 // source is one document that goes on trips.
 type source struct {
+	set    string // of which documents it is one
 	name   string
 	format string
 	doc    []byte
 }
+
+// The sets of documents.
+const (
+	corpusSet    = "corpus"
+	generatedSet = "generated"
+	filesSet     = "named"
+)
 
 var reportAddr = presence.Addr{Scheme: presence.SIP, User: "alice", Host: "sip.example"}
 
 // reportTime is the time at which the built-in documents are translated.
 var reportTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// measure sends all sources that t begins with there and back.
-func measure(t trip, sideChannel bool, sources []source, now time.Time) (*outcome, error) {
-	o := &outcome{trip: t, sideChannel: sideChannel, paths: map[string]*tally{}}
+// measure sends all sources of set that t begins with there and back.
+func measure(t trip, sideChannel bool, set string, sources []source, now time.Time) (*outcome, error) {
+	o := &outcome{trip: t, set: set, sideChannel: sideChannel, paths: map[string]*tally{}}
 	rules := &mapping.Rules{SideChannelOff: !sideChannel}
 	for i := range sources {
-		if sources[i].format != t.from {
+		if sources[i].format != t.from || sources[i].set != set {
 			continue
 		}
 		before, after, err := thereAndBack(t, rules, sources[i].doc, now)
@@ -82,6 +91,15 @@ func measure(t trip, sideChannel bool, sources []source, now time.Time) (*outcom
 		o.all.add(*t)
 	}
 	return o, nil
+}
+
+// add adds what became of other documents on the same trip.
+func (o *outcome) add(p *outcome) {
+	o.documents, o.whole = o.documents+p.documents, o.whole+p.whole
+	o.all.add(p.all)
+	for path, t := range p.paths {
+		at(o.paths, path).add(*t)
+	}
 }
 
 // thereAndBack returns what doc says, and what it says after the trip.

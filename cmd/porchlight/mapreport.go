@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"path/filepath"
 	"strings"
 	"time"
 )
 
 // fidelityReport is what became of a set of documents on all trips.
 type fidelityReport struct {
-	corpus   int // documents of the built-in corpus, 0 for named files
+	builtIn  bool // the documents are those that are built in
 	outcomes []*outcome
 }
 
@@ -42,20 +41,17 @@ func (c *mapCmd) report() (*fidelityReport, error) {
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
-	r := &fidelityReport{}
-	for i := range sources {
-		if len(c.Files) == 0 && sources[i].format == "pidf" && filepath.Ext(sources[i].name) == ".xml" {
-			r.corpus++
-		}
-	}
+	r := &fidelityReport{builtIn: len(c.Files) == 0}
 	for _, t := range trips {
-		for _, sideChannel := range []bool{false, true} {
-			o, err := measure(t, sideChannel, sources, now)
-			if err != nil {
-				return nil, err
-			}
-			if o.documents > 0 {
-				r.outcomes = append(r.outcomes, o)
+		for _, set := range []string{corpusSet, generatedSet, filesSet} {
+			for _, sideChannel := range []bool{false, true} {
+				o, err := measure(t, sideChannel, set, sources, now)
+				if err != nil {
+					return nil, err
+				}
+				if o.documents > 0 {
+					r.outcomes = append(r.outcomes, o)
+				}
 			}
 		}
 	}
@@ -79,7 +75,7 @@ func (c *mapCmd) reportSources() ([]source, time.Time, error) {
 		if err != nil {
 			return nil, now, fmt.Errorf("%s is no %s document (see --from): %w", file, c.From, err)
 		}
-		out = append(out, source{file, c.From, b})
+		out = append(out, source{filesSet, file, c.From, b})
 	}
 	return out, now, nil
 }
@@ -89,6 +85,13 @@ const reportHead = `# Fidelity
 How much of a presence document is left when it goes to another network and
 comes back. This page is the output of ` + "`porchlight map --report`" + `, and a test
 fails when it is out of date.
+`
+
+const reportSets = `
+The documents are those of the corpus (examples of the RFCs, and what SIP
+clients publish: testdata/pidf, testdata/mapping/clients), and generated ones,
+each of which says more than any client does, until every field of the model is
+in use.
 `
 
 const reportTerms = `
@@ -106,18 +109,19 @@ have seen; the side channel is an element that other programs ignore
 func (r *fidelityReport) markdown() string {
 	var b strings.Builder
 	b.WriteString(reportHead)
-	if r.corpus > 0 {
-		fmt.Fprintf(&b, "\nThe documents: %d of the corpus (testdata/pidf, testdata/mapping/clients), and %d\ngenerated for each network, which use every field of the model.\n", r.corpus, generated)
+	if r.builtIn {
+		b.WriteString(reportSets)
 	}
 	b.WriteString(reportTerms)
-	b.WriteString("\n| way | side channel | documents | whole | things | kept | changed | lost |\n|---|---|---:|---:|---:|---:|---:|---:|\n")
+	b.WriteString("\n| way | documents | side channel | number | whole | things | kept | changed | lost |\n|---|---|---|---:|---:|---:|---:|---:|---:|\n")
 	for _, o := range r.outcomes {
-		fmt.Fprintf(&b, "| %s | %s | %d | %d | %d | %s | %s | %s |\n", o.trip, map[bool]string{true: "on", false: "off"}[o.sideChannel],
+		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %s | %s | %s |\n", o.trip, o.set, map[bool]string{true: "on", false: "off"}[o.sideChannel],
 			o.documents, o.whole, o.all.Of, o.all.share(o.all.Kept), o.all.share(o.all.Changed), o.all.share(o.all.Lost))
 	}
 	var last *outcome // whose losses have been told
-	for _, o := range r.outcomes {
-		if o.sideChannel || len(o.losing()) == 0 {
+	for _, t := range trips {
+		o := r.total(t, false)
+		if len(o.losing()) == 0 {
 			continue
 		}
 		fmt.Fprintf(&b, "\n## %s, side channel off\n\n", o.trip)
@@ -129,6 +133,17 @@ func (r *fidelityReport) markdown() string {
 		o.details(&b)
 	}
 	return b.String()
+}
+
+// total is what became of all documents of one trip.
+func (r *fidelityReport) total(t trip, sideChannel bool) *outcome {
+	sum := &outcome{trip: t, sideChannel: sideChannel, paths: map[string]*tally{}}
+	for _, o := range r.outcomes {
+		if o.trip == t && o.sideChannel == sideChannel {
+			sum.add(o)
+		}
+	}
+	return sum
 }
 
 // share is n as a part of t, in words for none and all.
@@ -180,17 +195,18 @@ type reportRow struct {
 // json is the report for programs: a list of ways.
 func (r *fidelityReport) json() (string, error) {
 	type way struct {
+		Documents   string      `json:"documents"`
 		From        string      `json:"from"`
 		To          string      `json:"to"`
 		SideChannel bool        `json:"side_channel"`
-		Documents   int         `json:"documents"`
+		Number      int         `json:"number"`
 		Whole       int         `json:"whole"`
 		All         tally       `json:"all"`
 		Losses      []reportRow `json:"losses"`
 	}
 	ways := []way{}
 	for _, o := range r.outcomes {
-		w := way{o.trip.from, o.trip.to, o.sideChannel, o.documents, o.whole, o.all, []reportRow{}}
+		w := way{o.set, o.trip.from, o.trip.to, o.sideChannel, o.documents, o.whole, o.all, []reportRow{}}
 		for _, path := range o.losing() {
 			row := reportRow{Element: path, tally: *o.paths[path]}
 			if l := lossOf(o.trip.lossWay(), path); l != nil {

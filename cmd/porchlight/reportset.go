@@ -27,10 +27,10 @@ func seeded(seed uint64) sample.Pick {
 // named: the corpus, and generated ones. States also come as JSON.
 func builtIn() ([]source, error) {
 	var out []source
-	both := func(name string, s *presence.State) {
+	both := func(set, name string, s *presence.State) {
 		s.Entity = "" // as it is composed; the address does not belong to the content
-		out = append(out, source{name, "pidf", pidf.Append(nil, s, mapping.SIP(reportAddr))},
-			source{name, "json", mapping.Standard.AppendJSON(nil, reportAddr, s, reportTime)})
+		out = append(out, source{set, name, "pidf", pidf.Append(nil, s, mapping.SIP(reportAddr))},
+			source{set, name, "json", mapping.Standard.AppendJSON(nil, reportAddr, s, reportTime)})
 	}
 	err := fs.WalkDir(testdata.PIDF, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -44,16 +44,16 @@ func builtIn() ([]source, error) {
 		if err != nil {
 			return nil // it is one of those that must be refused
 		}
-		both(path, s)
+		both(corpusSet, path, s)
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the corpus: %w", err)
 	}
 	for i := range uint64(generated) {
-		both(fmt.Sprintf("generated %d", i), sample.State(seeded(i)))
+		both(generatedSet, fmt.Sprintf("generated %d", i), sample.State(seeded(i)))
 		st := sampleStanzas(seeded(1<<32 + i))
-		out = append(out, source{fmt.Sprintf("generated stanzas %d", i), "xmpp", st.append(nil, xmppAddr, reportTime)})
+		out = append(out, source{generatedSet, fmt.Sprintf("generated stanzas %d", i), "xmpp", st.append(nil, xmppAddr, reportTime)})
 	}
 	return out, nil
 }
