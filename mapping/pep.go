@@ -105,7 +105,8 @@ func (r *Rules) FromPEP(old *presence.State, it Item, now time.Time) *presence.S
 // A retracted item, and an empty element, takes away what earlier items of its
 // node brought. What PIDF has no words for is kept in the person's Ext as the
 // element itself, in canonical form, one of each node; [Rules.WithoutSideChannel]
-// takes it out of what others see.
+// takes it out of what others see. A person that came by the side channel says
+// more than items do, and is left as it is.
 func (r *Rules) ApplyPEP(old *presence.State, it Item, now time.Time) (*presence.State, error) {
 	if lineageAt(old) >= 0 {
 		return old, nil // it came whole, and its items say no more
@@ -118,6 +119,9 @@ func (r *Rules) ApplyPEP(old *presence.State, it Item, now time.Time) (*presence
 	x, native, err := k.read(it.Payload)
 	if err != nil {
 		return old, fmt.Errorf("%w: %s: %w", ErrPEPPayload, k.root, err)
+	}
+	if r.sideChannel() && lineageAt(old) >= 0 {
+		return old, nil // the person has come as it is, which says more
 	}
 	s := &presence.State{}
 	if old != nil {
