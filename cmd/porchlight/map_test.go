@@ -194,7 +194,7 @@ func mapCases(t *testing.T) []mapCase {
 			[]string{`<presence from="carol@sip.example/SID-40f28fa9">`, "\n  <show>dnd</show>\n", "<status>in a meeting</status>"},
 			[]string{"Lost on the way to xmpp:", "user-input active of the person", "{urn:ag-projects:xml:ns:pidf}extended", "capability audio"}},
 		{"PIDF to XMPP, an activity that show cannot say", []string{client("boghe-brb.xml")}, exitOK,
-			[]string{"<show>xa</show>"}, []string{"activities vacation of the person (changed): what it means", "RFC 8048 Table 2"}},
+			[]string{"<show>xa</show>", "<on_vacation/>"}, []string{"overriding-willingness basic open of the person: what the willingness means"}},
 		{"PIDF to JSON", []string{client("blink-busy.xml"), "--to", "json"}, exitOK,
 			[]string{`"availability": "busy"`, `"address": "sip:carol@sip.example"`}, []string{"Nothing is lost on the way to json."}},
 		{"PIDF to PIDF loses nothing", []string{client("android-uce.xml"), "--to", "pidf"}, exitOK,

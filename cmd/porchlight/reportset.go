@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/porchlight-im/porchlight/mapping"
 	"github.com/porchlight-im/porchlight/mapping/presence"
 	"github.com/porchlight-im/porchlight/mapping/presence/sample"
+	"github.com/porchlight-im/porchlight/mapping/tables"
 	"github.com/porchlight-im/porchlight/simple/pidf"
 	"github.com/porchlight-im/porchlight/testdata"
 )
@@ -89,8 +91,10 @@ func sampleStanzas(pick sample.Pick) *stanzas {
 	}
 	for _, payloads := range samplePayloads {
 		if pick(2) == 1 {
-			it := payloads[pick(len(payloads))]
-			s.items = append(s.items, mapping.Item{Node: it.node, ID: "current", Payload: it.payload})
+			payload := payloads[pick(len(payloads))]
+			node := payload[strings.Index(payload, `"`)+1:]
+			node, _, _ = strings.Cut(node, `"`)
+			s.items = append(s.items, mapping.Item{Node: node, ID: "current", Payload: payload})
 		}
 	}
 	return s
@@ -105,28 +109,45 @@ func sampleStatus(pick sample.Pick) (out []presence.Note) {
 	return all[from:min(len(all), from+1+pick(3))]
 }
 
-// event is what one item of personal eventing says.
-type event struct{ node, payload string }
+// samplePayloads are what items of personal eventing say, by node: every mood
+// and activity of the tables, with a text and without, and some of the others.
+var samplePayloads = [][]string{
+	sampleVocabulary("moods", "mood"),
+	sampleVocabulary("activities", "activity"),
+	{
+		`<geoloc xmlns="http://jabber.org/protocol/geoloc" xml:lang="en"><accuracy>20</accuracy><country>Italy</country><lat>45.44</lat><locality>Venice</locality><lon>12.33</lon></geoloc>`,
+		`<geoloc xmlns="http://jabber.org/protocol/geoloc"><alt>1609.5</alt><lat>39.75</lat><lon>-104.99</lon><timestamp>2026-03-01T11:00:00Z</timestamp></geoloc>`,
+		`<geoloc xmlns="http://jabber.org/protocol/geoloc"><building>The Empire State Building</building><countrycode>US</countrycode><floor>102</floor><locality>New York</locality></geoloc>`,
+	},
+	{
+		`<tune xmlns="http://jabber.org/protocol/tune"><artist>Yes</artist><length>686</length><rating>8</rating><source>Yessongs</source><title>Heart of the Sunrise</title><track>3</track></tune>`,
+	},
+	{
+		`<nick xmlns="http://jabber.org/protocol/nick">Ishmael</nick>`,
+		`<nick xmlns="http://jabber.org/protocol/nick">Ismaël &lt;der Seemann&gt;</nick>`,
+	},
+}
 
-// samplePayloads are items of each node.
-var samplePayloads = [][]event{
-	{
-		{"http://jabber.org/protocol/mood", `<mood xmlns="http://jabber.org/protocol/mood"><happy/></mood>`},
-		{"http://jabber.org/protocol/mood", `<mood xmlns="http://jabber.org/protocol/mood"><in_awe/><text>of <![CDATA[<it>]]></text></mood>`},
-		{"http://jabber.org/protocol/mood", `<mood xmlns="http://jabber.org/protocol/mood"><contemplative/></mood>`},
-	},
-	{
-		{"http://jabber.org/protocol/activity", `<activity xmlns="http://jabber.org/protocol/activity"><talking><on_the_phone/></talking></activity>`},
-		{"http://jabber.org/protocol/activity", `<activity xmlns="http://jabber.org/protocol/activity"><relaxing><reading/></relaxing><text xml:lang="en">Romeo and Juliet</text></activity>`},
-		{"http://jabber.org/protocol/activity", `<activity xmlns="http://jabber.org/protocol/activity"><working/></activity>`},
-	},
-	{
-		{"http://jabber.org/protocol/geoloc", `<geoloc xmlns="http://jabber.org/protocol/geoloc" xml:lang="en"><accuracy>20</accuracy><country>Italy</country><lat>45.44</lat><locality>Venice</locality><lon>12.33</lon></geoloc>`},
-	},
-	{
-		{"http://jabber.org/protocol/tune", `<tune xmlns="http://jabber.org/protocol/tune"><artist>Yes</artist><length>686</length><title>Heart of the Sunrise</title></tune>`},
-	},
-	{
-		{"http://jabber.org/protocol/nick", `<nick xmlns="http://jabber.org/protocol/nick">Ishmael</nick>`},
-	},
+// sampleVocabulary returns a payload for each value of a table, and for some
+// beyond it.
+func sampleVocabulary(table, root string) []string {
+	ns := "http://jabber.org/protocol/" + root
+	one := func(inside string) string { return "<" + root + ` xmlns="` + ns + `">` + inside + "</" + root + ">" }
+	var out []string
+	for _, row := range tables.Must(table).Rows {
+		general, specific, _ := strings.Cut(row.Get("xmpp"), "/")
+		if general == "-" {
+			continue
+		}
+		value := "<" + general + "/>"
+		if specific != "" {
+			value = "<" + general + "><" + specific + "/></" + general + ">"
+		}
+		out = append(out, one(value))
+		if len(out)%3 == 0 {
+			out = append(out, one(value+`<text>von <![CDATA[<mir>]]></text>`))
+		}
+	}
+	return append(out, one(`<undreamed_of/>`), one(`<happy><ecstatic xmlns="https://example.org/moods"/></happy>`),
+		one(`<relaxing><other/></relaxing><text xml:lang="en">at last</text>`))
 }
