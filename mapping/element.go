@@ -183,3 +183,31 @@ func appendText(dst []byte, local string, n presence.Note) []byte {
 	dst = append(append(dst, "</"...), local...)
 	return append(dst, '>')
 }
+
+// kid returns the first element in x that is called local, of any namespace,
+// or nil.
+func (x *element) kid(local string) *element {
+	i := slices.IndexFunc(x.kids, func(k element) bool { return k.local == local })
+	if i < 0 {
+		return nil
+	}
+	return &x.kids[i]
+}
+
+// attr returns the value of an attribute without a namespace, trimmed.
+func (x *element) attr(local string) string {
+	for _, a := range x.attrs {
+		if a.Space == "" && a.Local == local {
+			return strings.TrimSpace(a.Value)
+		}
+	}
+	return ""
+}
+
+// langAttr is the attribute xml:lang, none when lang is not known.
+func langAttr(lang string) []presence.Attr {
+	if lang == "" {
+		return nil
+	}
+	return []presence.Attr{{Space: xmltext.NS, Local: "lang", Value: lang}}
+}

@@ -25,7 +25,10 @@ type Item struct {
 // is in them (XEP-0163 §3).
 const (
 	NodeActivity = "http://jabber.org/protocol/activity" // XEP-0108
+	NodeGeoloc   = "http://jabber.org/protocol/geoloc"   // XEP-0080
 	NodeMood     = "http://jabber.org/protocol/mood"     // XEP-0107
+	NodeNick     = "http://jabber.org/protocol/nick"     // XEP-0172
+	NodeTune     = "http://jabber.org/protocol/tune"     // XEP-0118
 )
 
 // PEPNodes returns the nodes that ToPEP and FromPEP know, in order.
@@ -46,14 +49,25 @@ type pepNode struct {
 	// hear changes p to what x says; x is nil when there is nothing any more.
 	// Nothing of p that others may hold is written to.
 	hear func(r *Rules, p *presence.Person, x *element, now time.Time) error
-	// keep: the payload is kept even if say makes the same of p again.
-	keep bool
+	keep keeping
 }
+
+// keeping tells when a payload is kept as it came.
+type keeping uint8
+
+const (
+	never   keeping = iota
+	inexact         // when say makes something else of p
+	always
+)
 
 // pepNodes is in the order of the nodes.
 var pepNodes = [...]pepNode{
-	{NodeActivity, "activity", (*Rules).sayActivity, (*Rules).hearActivity, true},
-	{NodeMood, "mood", (*Rules).sayMood, (*Rules).hearMood, false},
+	{NodeActivity, "activity", (*Rules).sayActivity, (*Rules).hearActivity, always},
+	{NodeGeoloc, "geoloc", (*Rules).sayGeoloc, (*Rules).hearGeoloc, inexact},
+	{NodeMood, "mood", (*Rules).sayMood, (*Rules).hearMood, inexact},
+	{NodeNick, "nick", (*Rules).sayNick, (*Rules).hearNick, never},
+	{NodeTune, "tune", (*Rules).sayTune, (*Rules).hearTune, always},
 }
 
 // Limits of what comes from others.
@@ -137,7 +151,7 @@ func (r *Rules) ApplyPEP(old *presence.State, it Item, now time.Time) (*presence
 	if err != nil {
 		return old, fmt.Errorf("%w: %s: %w", ErrPEPPayload, k.root, err)
 	}
-	if native != "" && (k.keep || string(k.say(r, nil, &p, now)) != native) {
+	if native != "" && (k.keep == always || k.keep == inexact && string(k.say(r, nil, &p, now)) != native) {
 		p.Ext = k.put(ext, native)
 	}
 	s.Persons = withPerson(s.Persons, p)

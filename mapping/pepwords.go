@@ -173,3 +173,41 @@ func appendWord(dst []byte, space, root string, voc *vocabulary, v *presence.Val
 	dst = append(append(dst, "</"...), root...)
 	return append(dst, '>')
 }
+
+// sayTune repeats the tune that came from XMPP: PIDF has nothing for it.
+func (r *Rules) sayTune(dst []byte, p *presence.Person, _ time.Time) []byte {
+	_, native := nativeOf(p, NodeTune, "tune")
+	return append(dst, native...)
+}
+
+// hearTune leaves p as it is: the element itself is kept (XEP-0118 §2.1).
+func (r *Rules) hearTune(_ *presence.Person, x *element, _ time.Time) error {
+	if x != nil && x.first("") == nil {
+		return errors.New("no tune in it")
+	}
+	return nil
+}
+
+// sayNick says the name of p's card: a nickname is how someone wants to be
+// called, and so is the display-name (XEP-0172 §3, RFC 4482 §3.2).
+func (r *Rules) sayNick(dst []byte, p *presence.Person, _ time.Time) []byte {
+	name := strings.TrimSpace(p.Card.DisplayName)
+	if name == "" {
+		return dst
+	}
+	x := element{space: NodeNick, local: "nick", text: name}
+	return x.append(dst, "")
+}
+
+// hearNick replaces the name of p's card.
+func (r *Rules) hearNick(p *presence.Person, x *element, _ time.Time) error {
+	p.Card.DisplayName = ""
+	if x == nil {
+		return nil
+	}
+	if len(x.kids) > 0 {
+		return errors.New("elements in a name")
+	}
+	p.Card.DisplayName = strings.TrimSpace(x.text)
+	return nil
+}
