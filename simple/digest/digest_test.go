@@ -376,7 +376,7 @@ func TestClientRefused(t *testing.T) {
 // TestClientUserNames: RFC 7616 §3.4.4, userhash and username*.
 func TestClientUserNames(t *testing.T) {
 	v := answer(t, `Digest realm="r", nonce="n", algorithm=SHA-256, qop="auth", userhash=true`, "romeo", "x")
-	p := proof{hash: sha256.New}
+	p := proof{hash: algorithms["sha-256"]}
 	if !strings.Contains(v, `username="`+p.join("romeo", "r")+`"`) || !strings.Contains(v, "userhash=true") {
 		t.Errorf("credentials %s", v)
 	}

@@ -65,6 +65,10 @@ func param(s string) (name, val, rest string, err error) {
 		}
 		return name, trim(rest[:end]), rest[end:], nil
 	}
+	end := strings.IndexAny(rest[1:], `"\`) + 1
+	if end > 0 && rest[end] == '"' {
+		return name, rest[1:end], rest[end+1:], nil
+	}
 	var b strings.Builder
 	for i := 1; i < len(rest); i++ {
 		switch rest[i] {
@@ -104,10 +108,10 @@ func (f fields) user() (string, error) {
 	return name, nil
 }
 
+var quoter = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
 // quote writes a quoted string.
-func quote(s string) string {
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
-}
+func quote(s string) string { return `"` + quoter.Replace(s) + `"` }
 
 // quotable reports whether s can stand in a quoted string.
 func quotable(s string) bool {

@@ -5,21 +5,28 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/hex"
-	"hash"
 	"strings"
 )
 
+// hash is a hash function, in lower-case hex digits.
+type hash func(b []byte) string
+
 // algorithms are the hash functions by the names of RFC 7616 §6.1, in lower
 // case.
-var algorithms = map[string]func() hash.Hash{
-	"md5":         md5.New,
-	"sha-256":     sha256.New,
-	"sha-512-256": sha512.New512_256,
+var algorithms = map[string]hash{
+	"md5":         func(b []byte) string { h := md5.Sum(b); return digits(h[:]) },
+	"sha-256":     func(b []byte) string { h := sha256.Sum256(b); return digits(h[:]) },
+	"sha-512-256": func(b []byte) string { h := sha512.Sum512_256(b); return digits(h[:]) },
+}
+
+func digits(sum []byte) string {
+	var b [2 * sha256.Size]byte
+	return string(hex.AppendEncode(b[:0], sum))
 }
 
 // algorithm returns the hash function that name means, and whether it is the
 // session variant; nil when it is not known.
-func algorithm(name string) (f func() hash.Hash, session bool) {
+func algorithm(name string) (f hash, session bool) {
 	name = strings.ToLower(name)
 	if name == "" {
 		name = "md5" // RFC 7616 §3.3: without algorithm it is MD5.
@@ -30,12 +37,13 @@ func algorithm(name string) (f func() hash.Hash, session bool) {
 
 // proof is what a response is computed from.
 type proof struct {
-	hash                   func() hash.Hash
+	hash                   hash
 	session                bool
 	user, realm, password  string
 	nonce, nc, cnonce, qop string
 	method, uri            string
 	body                   []byte
+	buf                    []byte // what is hashed
 }
 
 // response computes the response parameter, in lower-case hex digits.
@@ -49,7 +57,7 @@ func (p *proof) response() string {
 	// (RFC 8760 §2.6).
 	a2 := p.method + ":" + p.uri
 	if p.qop == "auth-int" {
-		a2 += ":" + p.join(string(p.body))
+		a2 += ":" + p.hash(p.body)
 	}
 	a2 = p.join(a2)
 	if p.qop == "" {
@@ -62,7 +70,15 @@ func (p *proof) response() string {
 
 // join hashes parts with colons between them.
 func (p *proof) join(parts ...string) string {
-	h := p.hash()
-	h.Write([]byte(strings.Join(parts, ":")))
-	return hex.EncodeToString(h.Sum(nil))
+	if p.buf == nil {
+		p.buf = make([]byte, 0, 256)
+	}
+	p.buf = p.buf[:0]
+	for i, s := range parts {
+		if i > 0 {
+			p.buf = append(p.buf, ':')
+		}
+		p.buf = append(p.buf, s...)
+	}
+	return p.hash(p.buf)
 }
