@@ -177,17 +177,7 @@ func (s *Scanner) Next() (Kind, error) {
 		}
 	}
 	for s.pos < len(s.b) {
-		var kind Kind
-		var err error
-		s.begin = s.pos
-		switch {
-		case s.b[s.pos] != '<':
-			kind, err = s.text()
-		case s.pos+1 == len(s.b):
-			return EOF, s.fail(s.pos, "the document ends in a tag")
-		default:
-			kind, err = s.markup(s.b[s.pos+1])
-		}
+		kind, err := s.token()
 		if err != nil {
 			return EOF, err
 		}
@@ -196,21 +186,33 @@ func (s *Scanner) Next() (Kind, error) {
 			return kind, nil
 		}
 	}
+	return EOF, s.atEnd()
+}
+
+// atEnd tells whether the document may end here.
+func (s *Scanner) atEnd() error {
 	s.begin, s.end = len(s.b), len(s.b)
 	switch {
 	case len(s.stack) > 0:
 		o := &s.stack[len(s.stack)-1]
-		return EOF, s.fail(s.pos, "the document ends inside <%s>", s.b[o.begin:o.end])
+		return s.fail(s.pos, "the document ends inside <%s>", s.b[o.begin:o.end])
 	case !s.rootSeen:
-		return EOF, s.fail(s.pos, "the document has no root element")
+		return s.fail(s.pos, "the document has no root element")
 	}
-	return EOF, nil
+	return nil
 }
 
-// markup reads what begins with '<' and c. EOF without an error means that it
-// was passed over.
-func (s *Scanner) markup(c byte) (Kind, error) {
-	switch c {
+// token reads what comes next. EOF without an error means that it was passed
+// over.
+func (s *Scanner) token() (Kind, error) {
+	s.begin = s.pos
+	if s.b[s.pos] != '<' {
+		return s.text()
+	}
+	if s.pos+1 == len(s.b) {
+		return EOF, s.fail(s.pos, "the document ends in a tag")
+	}
+	switch s.b[s.pos+1] {
 	case '/':
 		return End, s.endTag()
 	case '?':

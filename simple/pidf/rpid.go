@@ -124,7 +124,7 @@ func (d *decoder) choice(dst **presence.Choice, own ns) (handled bool, err error
 	c.Values = c.value[:0]
 	*dst = &c.Choice
 	d.span(&c.Range)
-	space, name := loose(string(d.Local))
+	space, name := loose(d.Local)
 	words := -1 // the value that is loose text, and may go on
 	for {
 		kind, err := d.Next()
@@ -171,8 +171,8 @@ func (d *decoder) choiceChild(c *presence.Choice, own ns) error {
 // has a sphere of words outside the enumeration, so there, and where nothing
 // else fits, it is a value without a name; some clients have an activity or
 // mood so, which is <other> (RFC 4480 §3.2, §3.5, §3.7, §3.9).
-func loose(local string) (space, name string) {
-	switch local {
+func loose[T string | []byte](local T) (space, name string) {
+	switch string(local) {
 	case "activities", "mood", "relationship":
 		return "", "other"
 	case "place-type":
