@@ -164,6 +164,8 @@ func TestDOC_19_Limits(t *testing.T) {
 		{"long text", doc(`<note>` + strings.Repeat("x&amp;", 100e3) + `</note>`), false},
 		{"a long name repeated", `<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:x="` + long + `">` + strings.Repeat(`<x:a/>`, 1e4) + `</presence>`, true},
 		{"many that are carried", doc(strings.Repeat(`<x:a/>`, 3000)), false},
+		{"many with a text", doc(strings.Repeat(`<x:a>t</x:a>`, 10e3) + strings.Repeat(" ", 800e3)), false},
+		{"a text in many parts", doc(`<d:person><r:mood>` + strings.Repeat(`a<!---->`, 100e3) + `</r:mood></d:person>`), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			began := time.Now()
