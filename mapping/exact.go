@@ -174,8 +174,9 @@ func hidden(t *presence.Service) bool {
 
 // sayable reports whether t is what another gateway makes of p alone.
 func sayable(p *Presence, t *presence.Service, now time.Time) bool {
-	if p.Unavailable || t.Contact == nil || !contactOf(p, t.Contact.URI) {
-		return false // who is unavailable tells neither a contact nor a time
+	// The contact of a phone is no JID, and who is unavailable has none.
+	if p.Unavailable != (t.Contact == nil) || t.Contact != nil && !contactOf(p, t.Contact.URI) {
+		return false
 	}
 	if !p.Idle.IsZero() && !wholeSeconds(p.Idle) || !wholeSeconds(t.Timestamp) || now.Sub(t.Timestamp) <= StampAge {
 		return false
@@ -183,10 +184,13 @@ func sayable(p *Presence, t *presence.Service, now time.Time) bool {
 	q := *p
 	q.From = presence.Addr{}
 	d := tupleOf(q, now)
-	if d.Contact == nil {
-		d.Contact = &presence.Contact{}
+	if t.Contact != nil {
+		c := presence.Contact{URI: t.Contact.URI}
+		if d.Contact != nil {
+			c.Priority = d.Contact.Priority
+		}
+		d.Contact = &c
 	}
-	d.Contact.URI = t.Contact.URI
 	return presence.Equal(&presence.State{Services: []presence.Service{d}}, &presence.State{Services: []presence.Service{*t}})
 }
 

@@ -94,34 +94,33 @@ func (r *jsonReader) raw(path, s string) presence.RawXML {
 // wholeElement reads s, which is one element and nothing else, and makes it
 // self-contained.
 func wholeElement(s string) (presence.RawXML, error) {
-	var x xmltext.Scanner
-	for {
-		x.ResetIn([]byte(s), outerScope)
-		kind, err := x.Next()
-		for err == nil && kind != xmltext.EOF {
-			if x.Depth() > xmltext.MaxDepth-outerDepth {
-				return presence.RawXML{}, x.Fail("too many elements in each other")
-			}
-			kind, err = x.Next()
-		}
-		if err != nil {
-			return presence.RawXML{}, err
-		}
-		x.ResetIn([]byte(s), outerScope)
-		_, err = x.Next()
-		if err != nil {
-			return presence.RawXML{}, err
-		}
-		e := presence.RawXML{Space: string(x.Space), Local: string(x.Local)}
-		e.Bytes, err = x.Raw()
-		if err != nil {
-			return presence.RawXML{}, err
-		}
-		if e.Bytes == s {
-			return e, nil
-		}
-		s = e.Bytes // with what has been added it must be readable too
+	e, err := readElement(s)
+	if err != nil || e.Bytes == s {
+		return e, err
 	}
+	return readElement(e.Bytes) // with what has been added it must be readable too
+}
+
+func readElement(s string) (e presence.RawXML, err error) {
+	var x xmltext.Scanner
+	x.ResetIn([]byte(s), outerScope)
+	for kind := xmltext.Start; kind != xmltext.EOF; {
+		kind, err = x.Next()
+		if err != nil {
+			return e, err
+		}
+		if x.Depth() > xmltext.MaxDepth-outerDepth {
+			return e, x.Fail("too many elements in each other")
+		}
+	}
+	x.ResetIn([]byte(s), outerScope)
+	_, err = x.Next()
+	if err != nil {
+		return e, err
+	}
+	e.Space, e.Local = string(x.Space), string(x.Local)
+	e.Bytes, err = x.Raw()
+	return e, err
 }
 
 // positions reads elements that must be positions (RFC 4119 §2).

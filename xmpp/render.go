@@ -72,17 +72,17 @@ func appendContent(dst []byte, p *mapping.Presence, entity string, now time.Time
 		dst = payload.AppendText(dst, n.Text)
 		dst = append(dst, "</status>"...)
 	}
-	if p.Unavailable {
-		return appendExact(dst, p, entity)
-	}
-	if p.HasPriority {
+	if p.HasPriority && !p.Unavailable {
 		dst = payload.AppendElement(dst, "priority", strconv.Itoa(int(p.Priority)))
 	}
-	dst = userInfo.AppendCaps(dst)
+	if !p.Unavailable {
+		dst = userInfo.AppendCaps(dst)
+	}
 	if !p.Stamp.IsZero() && now.Sub(p.Stamp) > old {
+		// RFC 6121 §4.3.2 step 3: also when she is gone, since when.
 		dst = payload.AppendDelay(dst, p.Stamp)
 	}
-	if !p.Idle.IsZero() {
+	if !p.Idle.IsZero() && !p.Unavailable {
 		dst = payload.AppendIdle(dst, p.Idle)
 	}
 	return appendExact(dst, p, entity)

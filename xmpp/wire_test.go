@@ -68,7 +68,7 @@ func TestX2S_Extras(t *testing.T) {
 		t.Errorf("XEP-0115, XEP-0203, XEP-0319:\n got %s\nwant %s", got, want)
 	}
 	p.Unavailable, p.Status = true, []presence.Note{{Lang: "de", Text: "Weg"}}
-	if got := string(appendContent(nil, &p, "sip:a@sip.example", now)); got != "<status xml:lang='de'>Weg</status>" {
+	if got := string(appendContent(nil, &p, "sip:a@sip.example", now)); got != "<status xml:lang='de'>Weg</status><delay xmlns='urn:xmpp:delay' stamp='2026-11-24T11:00:00Z'/>" {
 		t.Errorf("unavailable says %s", got)
 	}
 }

@@ -39,7 +39,7 @@ func TestFidelityIsAsDeclared(t *testing.T) {
 		}
 		for _, path := range o.losing() {
 			row := lossOf(o.trip.lossWay(), path)
-			if o.sideChannel && !unmapped(path) || row == nil {
+			if o.sideChannel || row == nil {
 				t.Errorf("%s, side channel %v: %s is not kept: %+v", o.trip, o.sideChannel, path, *o.paths[path])
 				continue
 			}
@@ -51,11 +51,6 @@ func TestFidelityIsAsDeclared(t *testing.T) {
 			t.Errorf("declared and never lost: %s | %s", losses[i].way, losses[i].path)
 		}
 	}
-}
-
-// unmapped tells of what no network has been told yet.
-func unmapped(path string) bool {
-	return path == "pep/geoloc" || path == "pep/tune" || path == "pep/nick"
 }
 
 // settled returns the stanzas that count: resources that are not there do not
@@ -173,7 +168,7 @@ func roundTrips(t check, format string, doc []byte) {
 			}
 			gone, _ := missing(before, after)
 			for i := range gone {
-				if !r.SideChannelOff && !unmapped(gone[i].path) || lossOf(trip.lossWay(), gone[i].path) == nil {
+				if !r.SideChannelOff || lossOf(trip.lossWay(), gone[i].path) == nil {
 					t.Fatalf("%s, %+v: lost %s, %s\n%s", trip, *r, gone[i].path, &gone[i], doc)
 				}
 			}

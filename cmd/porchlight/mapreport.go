@@ -99,6 +99,8 @@ What a document says is counted element by element: a note is one thing, an
 activity, a time, a position, an unknown element. A thing is *kept* when it
 comes back as it was, *changed* when something else of its kind stands in its
 place, *lost* when nothing does. A document is *whole* when all of it is kept.
+Of a Jabber resource it counts too that it has no show, status, priority or
+time, so that what is added is a change.
 The documents are written and read again at each step, as gateways do it. With
 the side channel off, what comes back is what any client on the other side can
 have seen; the side channel is an element that other programs ignore

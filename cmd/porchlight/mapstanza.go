@@ -252,9 +252,6 @@ func (s *stanzas) append(b []byte, a presence.Addr, now time.Time) []byte {
 	return b
 }
 
-// stampAge is the age from which a presence carries its time (XEP-0203).
-const stampAge = mapping.StampAge
-
 // appendPresence appends the children of a presence stanza.
 func appendPresence(b []byte, p *mapping.Presence, entity string, now time.Time) []byte {
 	if p.Show != "" && !p.Unavailable {
@@ -268,16 +265,14 @@ func appendPresence(b []byte, p *mapping.Presence, entity string, now time.Time)
 		b = append(b, '>')
 		b = append(xmltext.AppendText(b, n.Text), "</status>"...)
 	}
-	if !p.Unavailable {
-		if p.HasPriority {
-			b = element(b, "priority", strconv.Itoa(int(p.Priority)))
-		}
-		if !p.Stamp.IsZero() && now.Sub(p.Stamp) > stampAge {
-			b = payload.AppendDelay(b, p.Stamp)
-		}
-		if !p.Idle.IsZero() {
-			b = payload.AppendIdle(b, p.Idle)
-		}
+	if p.HasPriority && !p.Unavailable {
+		b = element(b, "priority", strconv.Itoa(int(p.Priority)))
+	}
+	if !p.Stamp.IsZero() && now.Sub(p.Stamp) > mapping.StampAge {
+		b = payload.AppendDelay(b, p.Stamp)
+	}
+	if !p.Idle.IsZero() && !p.Unavailable {
+		b = payload.AppendIdle(b, p.Idle)
 	}
 	if p.Exact != nil {
 		// Above its limit it is left out, as it is in the port.

@@ -68,7 +68,8 @@ func sampleStanzas(pick sample.Pick) *stanzas {
 	oneOf := func(words ...string) string { return words[pick(len(words))] }
 	s := &stanzas{}
 	if pick(8) == 7 {
-		p := mapping.Presence{From: xmppAddr, Resource: "balcony", Unavailable: true, Status: sampleStatus(pick)}
+		p := mapping.Presence{From: xmppAddr, Resource: "balcony", Unavailable: true, Status: sampleStatus(pick),
+			Stamp: reportTime.Add(-time.Duration(pick(300)) * time.Minute)}
 		s.presences = append(s.presences, p)
 		return s
 	}
