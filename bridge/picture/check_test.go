@@ -65,8 +65,7 @@ func TestPut_Images(t *testing.T) {
 func TestPut_Hostile(t *testing.T) {
 	s := open(t, Config{MaxBytes: 64 << 10})
 	scan := []byte{0xff, 0xda, 0, 2, 0}
-	whole := jpegOf(8, 8)
-	eoi := []byte{0xff, 0xd9}
+	whole, eoi := jpegOf(8, 8), []byte{0xff, 0xd9}
 	for _, c := range []struct {
 		name string
 		data []byte
@@ -114,8 +113,7 @@ func TestPut_Hostile(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			p, err := s.Put(c.data)
-			var e *Error
-			if !errors.As(err, &e) || e.Kind != c.kind || p != (Picture{}) {
+			if !errors.Is(err, &Error{Kind: c.kind}) || p != (Picture{}) {
 				t.Fatalf("got %+v, %v; want %v", p, err, c.kind)
 			}
 			if _, _, ok := s.Get(idOf(c.data)); ok {

@@ -58,7 +58,7 @@ func asciiName(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if name == "" || strings.ContainsAny(name, "/@*?# ") {
+	if name == "" || strings.ContainsAny(name, "/@*?# ") || strings.Contains("."+name, "..") {
 		return "", errors.New("not a host name")
 	}
 	return name, nil
