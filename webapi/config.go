@@ -12,6 +12,7 @@ import (
 
 	yaml "go.yaml.in/yaml/v4"
 
+	"github.com/porchlight-im/porchlight/bridge/picture"
 	"github.com/porchlight-im/porchlight/mapping/presence"
 )
 
@@ -27,7 +28,12 @@ type Config struct {
 	// feed, besides the host of the feed itself. "*" allows every page.
 	Origins []string `yaml:"origins"`
 	Limits  Limits   `yaml:"limits"`
+	// PublicURL is where the port is reached from outside, through a proxy
+	// perhaps: the addresses of pictures begin with it. See Public.
+	PublicURL string `yaml:"public_url"`
 
+	// Pictures, when set, are served below /v1/pictures/.
+	Pictures *picture.Store `yaml:"-"`
 	// Open, when set, makes the listener instead of net.Listen.
 	Open func(network, address string) (net.Listener, error) `yaml:"-"`
 }
@@ -74,6 +80,12 @@ func (c *Config) Validate() (errs []error) {
 	if err != nil {
 		bad("listen", "%q is not host:port, such as 127.0.0.1:8080", c.Listen)
 	}
+	if c.PublicURL != "" {
+		err := picture.CheckPublicURL(c.PublicURL)
+		if err != nil {
+			bad("public_url", "%v", err)
+		}
+	}
 	errs = append(errs, validateTokens("tokens", c.Tokens)...)
 	if c.TokensFile != "" {
 		more, err := readTokens(c.TokensFile)
@@ -109,6 +121,21 @@ func (c *Config) listen() string {
 		return "127.0.0.1:8080"
 	}
 	return c.Listen
+}
+
+// Public returns where the port is reached from outside: PublicURL, or else
+// http and the host and port that it listens on. It is "" when these name no
+// place, as 0.0.0.0 and port 0 do not.
+func (c *Config) Public() string {
+	if c.PublicURL != "" {
+		return c.PublicURL
+	}
+	host, port, err := net.SplitHostPort(c.listen())
+	ip := net.ParseIP(host)
+	if err != nil || host == "" || ip != nil && ip.IsUnspecified() || port == "" || port == "0" {
+		return ""
+	}
+	return "http://" + net.JoinHostPort(host, port)
 }
 
 // validateTokens never names a token: they are secrets.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/porchlight-im/porchlight/bridge/picture"
 	"github.com/porchlight-im/porchlight/webapi/ui"
 )
 
@@ -22,6 +23,7 @@ func (p *Port) handler(ctx context.Context) http.Handler {
 	mux.HandleFunc("GET /v1/presence/{address}", p.getPresence)
 	mux.HandleFunc("PUT /v1/presence/{address}", p.putPresence)
 	mux.HandleFunc("DELETE /v1/presence/{address}", p.deletePresence)
+	mux.HandleFunc("GET "+picture.Path+"{file}", p.getPicture)
 	mux.Handle("GET /", ui.Handler())
 	return secured(mux)
 }

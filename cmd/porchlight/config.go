@@ -15,6 +15,7 @@ import (
 	yaml "go.yaml.in/yaml/v4"
 
 	"github.com/porchlight-im/porchlight/bridge"
+	"github.com/porchlight-im/porchlight/bridge/picture"
 	"github.com/porchlight-im/porchlight/bridge/policy"
 	"github.com/porchlight-im/porchlight/mapping"
 	"github.com/porchlight-im/porchlight/mapping/presence"
@@ -33,6 +34,8 @@ type config struct {
 	SIP     *simple.Config `yaml:"sip"`
 	XMPP    *xmpp.Config   `yaml:"xmpp"`
 	Web     *webapi.Config `yaml:"web"`
+	// Pictures are the avatars: what is kept, and from where it is fetched.
+	Pictures picture.Config `yaml:"pictures"`
 	// Translation has the rules of domains that differ from the standard, by
 	// the domain's name.
 	Translation map[string]translationConfig `yaml:"translation"`
@@ -155,6 +158,7 @@ func (c *config) validate() (errs []error) {
 	if c.Web != nil {
 		errs = append(errs, prefix("web", c.Web.Validate())...)
 	}
+	errs = append(errs, prefix("pictures", c.Pictures.Validate())...)
 	return errs
 }
 

@@ -59,6 +59,8 @@ sip:
   colour: red
   min_expires: soon
 unknown: 1
+web: {public_url: gw.example}
+pictures: {max_bytes: 1, fetch: ["https://x.example"]}
 `))
 	if err == nil {
 		t.Fatal("no fault found")
@@ -67,7 +69,7 @@ unknown: 1
 		"line 1: log.level:", "line 1: log.format:", "line 3: domains[0].home:", "line 3: domains[0].default:",
 		"line 4: domains[1].name:", "line 4: domains[1].home:", "line 4: domains[1].users:",
 		"line 7: sip.colour: unknown key", "line 8: sip.min_expires:", "line 9: unknown: unknown key",
-		"line 6: sip.listen[0]:",
+		"line 6: sip.listen[0]:", "line 10: web.public_url:", "line 11: pictures.max_bytes:", "line 11: pictures.fetch[0]:",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("missing %q in:\n%v", want, err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/porchlight-im/porchlight/bridge"
+	"github.com/porchlight-im/porchlight/bridge/picture"
 	"github.com/porchlight-im/porchlight/bridge/store"
 	"github.com/porchlight-im/porchlight/mapping/presence"
 	"github.com/porchlight-im/porchlight/simple"
@@ -74,6 +76,7 @@ type gateway struct {
 	cfg   *config
 	log   *slog.Logger
 	hub   *bridge.Hub
+	pics  *picture.Store
 	ports []port
 	sip   *simple.Port
 	web   *webapi.Port
@@ -102,16 +105,46 @@ func newGateway(cfg *config, log *slog.Logger) (*gateway, error) {
 		return nil, fmt.Errorf("loading the stored state: %w", err)
 	}
 	g := &gateway{cfg: cfg, log: log, hub: hub}
-	err = g.addPorts()
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	err = g.openPictures(reg)
+	if err == nil {
+		err = g.addPorts(reg)
+	}
 	if err != nil {
 		return nil, errors.Join(err, hub.Close())
 	}
 	return g, nil
 }
 
-func (g *gateway) addPorts() error {
-	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+// openPictures opens the store of pictures and gives it to the ports that use
+// it.
+func (g *gateway) openPictures(reg *prometheus.Registry) error {
+	c := g.cfg.Pictures
+	if g.cfg.Data != "" {
+		c.Dir = filepath.Join(g.cfg.Data, "pictures")
+	}
+	if g.cfg.Web != nil {
+		c.PublicURL = g.cfg.Web.Public()
+	}
+	if c.PublicURL == "" && g.cfg.XMPP != nil {
+		g.log.Warn("pictures of Jabber users have no address for phones and pages: web is off, or web.public_url is needed because web.listen names no host")
+	}
+	s, err := picture.Open(c, g.log, reg)
+	if err != nil {
+		return fmt.Errorf("opening the store of pictures: %w", err)
+	}
+	g.pics = s
+	if g.cfg.Web != nil {
+		g.cfg.Web.Pictures = s
+	}
+	if g.cfg.XMPP != nil {
+		g.cfg.XMPP.Pictures = s
+	}
+	return nil
+}
+
+func (g *gateway) addPorts(reg *prometheus.Registry) error {
 	if g.cfg.SIP != nil {
 		p, err := simple.New(*g.cfg.SIP, g.hub, g.log, reg)
 		if err != nil {
@@ -172,6 +205,7 @@ func (g *gateway) run(ctx context.Context) error {
 		})
 	}
 	wg.Wait()
+	g.pics.Close()
 	g.log.Info("stopped")
 	return errors.Join(append(errs, g.hub.Close())...)
 }

@@ -118,7 +118,7 @@ export class Card {
     this.element.setAttribute('aria-label', `${name}, ${this.headline()}`);
     this.element.replaceChildren(
       h('div', { class: 'head' },
-        h('div', { class: 'avatar', 'data-tint': tint(this.address), 'aria-hidden': 'true' }, initial(name), h('span', { class: 'lamp' })),
+        h('div', { class: 'avatar', 'data-tint': tint(this.address), 'aria-hidden': 'true' }, initial(name), this.picture(), h('span', { class: 'lamp' })),
         h('div', { class: 'who' },
           h('h3', {}, name),
           h('p', { class: 'address' }, scheme && h('span', { class: 'net' }, scheme), rest)),
@@ -128,6 +128,19 @@ export class Card {
       this.foot());
     if (focused) this.element.querySelector(`[data-key="${focused}"]`)?.focus();
     this.tick();
+  }
+
+  // picture is the person's image over the initial, if it is one of this
+  // server: the page loads from nowhere else. One that does not load is left
+  // out, here and until there is another.
+  picture() {
+    const src = this.state === 'active' ? pictureOf(this.presence) : '';
+    if (!src || src === this.broken) return '';
+    if (this.image?.getAttribute('src') !== src) {
+      const lost = () => { this.broken = src; this.image.remove(); };
+      this.image = h('img', { src, alt: '', width: '46', height: '46', referrerpolicy: 'no-referrer', decoding: 'async', onerror: lost });
+    }
+    return this.image;
   }
 
   waiting() {
@@ -263,6 +276,18 @@ function clock(date) {
   const today = date.toDateString() === new Date().toDateString();
   return today ? date.toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' })
     : date.toLocaleDateString([], { weekday: 'short', day: 'numeric', month: 'short' });
+}
+
+// pictureOf is the path of the first status icon that this server has itself,
+// by the hash in its address; '' when there is none.
+function pictureOf(p) {
+  for (const x of [p?.person, ...(p?.services ?? [])]) {
+    for (const icon of x?.status_icons ?? []) {
+      const own = /^https?:\/\/[^?#]*\/(v1\/pictures\/[0-9a-f]{40}\.(?:png|jpg|gif|webp))$/.exec(icon.uri ?? '');
+      if (own) return own[1];
+    }
+  }
+  return '';
 }
 
 function initial(name) {
