@@ -134,9 +134,6 @@ func (r *Rules) ApplyPEP(old *presence.State, it Item, now time.Time) (*presence
 	if err != nil {
 		return old, fmt.Errorf("%w: %s: %w", ErrPEPPayload, k.root, err)
 	}
-	if r.sideChannel() && lineageAt(old) >= 0 {
-		return old, nil // the person has come as it is, which says more
-	}
 	s := &presence.State{}
 	if old != nil {
 		*s = *old

@@ -149,7 +149,7 @@ func parseVersion(major, minor string) (version, bool) {
 // to be done.
 func (p *Profile) Shape(r *Rules, s *presence.State, now time.Time) *presence.State {
 	if s == nil || p.looks == nil && !p.bare {
-		return s
+		return r.closing(s, now)
 	}
 	d := newDraft(r, s, now)
 	if p.strict {

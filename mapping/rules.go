@@ -14,7 +14,8 @@ type Rules struct {
 	// being carried along in an extension (docs/extensions.md).
 	SideChannelOff bool
 
-	own *compiled // nil: standard
+	own    *compiled // nil: standard
+	closed []Word    // see Overrides.ClosedWhen
 }
 
 // Standard are the rules of a domain without any of its own: the tables as

@@ -41,23 +41,6 @@ type config struct {
 	Translation map[string]translationConfig `yaml:"translation"`
 }
 
-// translationConfig is what differs for the presentities of one domain.
-type translationConfig struct {
-	// SideChannel tells whether what another network cannot say is carried
-	// along in an extension; the default is true.
-	SideChannel *bool `yaml:"side_channel"`
-}
-
-// rules returns the rules of the domain called name.
-func (c *config) rules(name string) *mapping.Rules {
-	for key, t := range c.Translation {
-		if domainName(key) == name {
-			return &mapping.Rules{SideChannelOff: t.SideChannel != nil && !*t.SideChannel}
-		}
-	}
-	return mapping.Standard
-}
-
 type logConfig struct {
 	Level  string `yaml:"level"`  // error, warn, info, debug, trace
 	Format string `yaml:"format"` // text, json
@@ -147,11 +130,7 @@ func (c *config) validate() (errs []error) {
 	if c.SIP != nil {
 		errs = append(errs, prefix("sip", c.SIP.Validate())...)
 	}
-	for name := range c.Translation {
-		if !c.knows(domainName(name)) {
-			bad("translation."+name, "is not one of domains or xmpp.domains")
-		}
-	}
+	errs = append(errs, c.validateTranslation()...)
 	if c.XMPP != nil {
 		errs = append(errs, prefix("xmpp", c.XMPP.Validate())...)
 	}
@@ -251,9 +230,12 @@ func (c *config) directory() (*bridge.Directory, error) {
 		if err != nil {
 			return nil, fmt.Errorf("domain %s: %w", d.Name, err)
 		}
+		rules, err := c.rules(domainName(d.Name))
+		if err != nil {
+			return nil, err
+		}
 		here := d.Home != "remote"
-		dom := bridge.Domain{Name: domainName(d.Name), Scheme: presence.SIP, Here: here, Users: users, Default: defaults[d.Default],
-			Rules: c.rules(domainName(d.Name))}
+		dom := bridge.Domain{Name: domainName(d.Name), Scheme: presence.SIP, Here: here, Users: users, Default: defaults[d.Default], Rules: rules}
 		if !here {
 			dom.Port = "sip"
 		}
@@ -261,7 +243,11 @@ func (c *config) directory() (*bridge.Directory, error) {
 	}
 	if c.XMPP != nil {
 		for _, name := range c.XMPP.Domains {
-			ds = append(ds, bridge.Domain{Name: domainName(name), Scheme: presence.XMPP, Port: "xmpp", Rules: c.rules(domainName(name))})
+			rules, err := c.rules(domainName(name))
+			if err != nil {
+				return nil, err
+			}
+			ds = append(ds, bridge.Domain{Name: domainName(name), Scheme: presence.XMPP, Port: "xmpp", Rules: rules})
 		}
 	}
 	return bridge.NewDirectory(ds), nil
