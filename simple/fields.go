@@ -44,8 +44,8 @@ func deltaSeconds(s string) (time.Duration, bool) {
 }
 
 // retryAfterOf returns the Retry-After of a response, 0 without.
-func retryAfterOf(res sip.Message) time.Duration {
-	vs := transport.Values(res, "Retry-After")
+func retryAfterOf(res *transport.Response) time.Duration {
+	vs := res.Values("Retry-After")
 	if len(vs) == 0 {
 		return 0
 	}

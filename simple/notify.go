@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/porchlight-im/porchlight/bridge"
 	"github.com/porchlight-im/porchlight/mapping"
 	"github.com/porchlight-im/porchlight/mapping/presence"
@@ -129,12 +127,12 @@ func (p *Port) perform(d *dialog, out outgoing) {
 		p.chores.add(func(ctx context.Context) { p.end(ctx, d) })
 	case event.SendLast:
 		p.dialogs.remove(d)
-		p.transport.Send(out.msg, func(res *sip.Response, err error) { p.outcome(d, out, res, err) })
+		p.transport.Send(out.msg, func(res *transport.Response, err error) { p.outcome(d, out, res, err) })
 	case event.Send:
 		if out.note != nil {
 			p.chores.add(func(context.Context) { p.hub.Note(d.leg, p.Name(), d.id, out.note) })
 		}
-		p.transport.Send(out.msg, func(res *sip.Response, err error) {
+		p.transport.Send(out.msg, func(res *transport.Response, err error) {
 			o, retry := p.outcome(d, out, res, err)
 			now := time.Now()
 			d.mu.Lock()
@@ -146,7 +144,7 @@ func (p *Port) perform(d *dialog, out outgoing) {
 }
 
 // outcome classifies, counts and logs the end of a NOTIFY.
-func (p *Port) outcome(d *dialog, out outgoing, res *sip.Response, err error) (o event.Outcome, retry time.Duration) {
+func (p *Port) outcome(d *dialog, out outgoing, res *transport.Response, err error) (o event.Outcome, retry time.Duration) {
 	result, code := "ok", 0
 	switch {
 	case errors.Is(err, transport.ErrTimeout):

@@ -152,18 +152,18 @@ func newPhone(t *testing.T, server, scheme string, c *tls.Config) *phone {
 }
 
 // send sends a request of alice and returns its response.
-func (p *phone) send(method, uri, lines, body string) *sip.Response {
+func (p *phone) send(method, uri, lines, body string) *transport.Response {
 	p.t.Helper()
 	p.n++
 	h := "From: <" + aliceURI + ">;tag=a\r\nTo: <" + uri + ">\r\nCall-ID: " + rand.Text() + "\r\nCSeq: 1 " + method + "\r\n" +
 		"Contact: <sip:alice@invalid.invalid;transport=tls>\r\nEvent: presence\r\n" + lines
 	type answer struct {
-		res *sip.Response
+		res *transport.Response
 		err error
 	}
 	got := make(chan answer, 1)
 	p.tr.Send(transport.Message{Method: method, URI: uri, Header: []byte(h), Body: []byte(body), Next: p.next},
-		func(res *sip.Response, err error) { got <- answer{res, err} })
+		func(res *transport.Response, err error) { got <- answer{res, err} })
 	a := <-got
 	if a.err != nil {
 		p.t.Fatal(a.err)
@@ -193,19 +193,19 @@ func TestSUB_40_PUB_26_I4_TLS(t *testing.T) {
 	const pai = "P-Asserted-Identity: <" + aliceURI + ">\r\n"
 	stranger := newPhone(t, p.Addrs()[0], "tls", one)
 	if res := stranger.send("PUBLISH", "sips:alice@sip.example", pai, ""); res.StatusCode != 403 {
-		t.Errorf("one-way, asserted: %s", res.StartLine())
+		t.Errorf("one-way, asserted: %d", res.StatusCode)
 	}
 	if res := stranger.send("OPTIONS", "sips:alice@sip.example", "", ""); res.StatusCode != 200 {
-		t.Errorf("one-way OPTIONS: %s", res.StartLine())
+		t.Errorf("one-way OPTIONS: %d", res.StatusCode)
 	}
 	ph := newPhone(t, p.Addrs()[0], "tls", mutual)
 	res := ph.send("PUBLISH", "sips:alice@sip.example", pai+"Content-Type: application/pidf+xml\r\n", doc("open", "here"))
 	if res.StatusCode != 200 {
-		t.Fatalf("PUBLISH: %s", res.StartLine())
+		t.Fatalf("PUBLISH: %d", res.StatusCode)
 	}
 	res = ph.send("SUBSCRIBE", "sips:alice@sip.example", pai, "")
-	if res.StatusCode != 200 || !strings.HasPrefix(res.GetHeader("Contact").Value(), "<sips:") {
-		t.Fatalf("SUBSCRIBE:\n%s", res)
+	if res.StatusCode != 200 || !strings.HasPrefix(res.Value("Contact"), "<sips:") {
+		t.Fatalf("SUBSCRIBE: %d", res.StatusCode)
 	}
 	select {
 	case r := <-ph.got:

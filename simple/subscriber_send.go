@@ -64,14 +64,14 @@ func (s *subscriber) launch(t *ticket) {
 	f.sub.Sent(time.Now())
 	s.schedule(f, f.sub.Next())
 	f.mu.Unlock()
-	s.port.transport.Send(msg, func(res *sip.Response, err error) {
+	s.port.transport.Send(msg, func(res *transport.Response, err error) {
 		// It is a goroutine of the transport, which must not wait.
 		s.later(func() { s.answered(t, callID, res, err) })
 	})
 }
 
 // answered takes the outcome of a SUBSCRIBE.
-func (s *subscriber) answered(t *ticket, callID string, res *sip.Response, err error) {
+func (s *subscriber) answered(t *ticket, callID string, res *transport.Response, err error) {
 	f := t.f
 	if errors.Is(err, transport.ErrStopped) {
 		return // the next process goes on
@@ -103,7 +103,7 @@ func (s *subscriber) answered(t *ticket, callID string, res *sip.Response, err e
 }
 
 // answerOf reads the final response, or what there is instead of one.
-func answerOf(res *sip.Response, err error) event.Answer {
+func answerOf(res *transport.Response, err error) event.Answer {
 	a := event.Answer{Code: 503, Expires: -1, MinExpires: -1, RetryAfter: -1}
 	switch {
 	case errors.Is(err, transport.ErrTimeout):
@@ -117,7 +117,7 @@ func answerOf(res *sip.Response, err error) event.Answer {
 		name string
 		to   *time.Duration
 	}{{"Expires", &a.Expires}, {"Min-Expires", &a.MinExpires}, {"Retry-After", &a.RetryAfter}} {
-		vs := transport.Values(res, f.name)
+		vs := res.Values(f.name)
 		if len(vs) == 0 {
 			continue
 		}
@@ -133,7 +133,7 @@ func answerOf(res *sip.Response, err error) event.Answer {
 
 // challenged prepares the answer to a challenge, and reports whether there is
 // one. f.mu is held.
-func (s *subscriber) challenged(f *follow, res *sip.Response) bool {
+func (s *subscriber) challenged(f *follow, res *transport.Response) bool {
 	if s.user == "" {
 		return false
 	}
@@ -144,7 +144,7 @@ func (s *subscriber) challenged(f *follow, res *sip.Response) bool {
 	if *c == nil {
 		*c = digest.NewClient(s.user, s.password)
 	}
-	err := (*c).Challenged(transport.Values(res, name))
+	err := (*c).Challenged(res.Values(name))
 	if err != nil {
 		s.port.log.Warn("subscribe elsewhere", "presentity", f.leg.Presentity, "call_id", f.dialog.CallID, "err", err)
 		*c = nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -110,8 +111,8 @@ func (p *phone) publish(activity, note string) error {
 	if err != nil {
 		return err
 	}
-	if h := res.GetHeader("SIP-ETag"); h != nil {
-		p.etag = h.Value()
+	if tag := res.Value("SIP-ETag"); tag != "" {
+		p.etag = tag
 	}
 	return nil
 }
@@ -123,24 +124,24 @@ func (p *phone) subscribe(target string) error {
 }
 
 // request sends a request and waits for its 200.
-func (p *phone) request(method, uri, header string, body []byte) (*sip.Response, error) {
+func (p *phone) request(method, uri, header string, body []byte) (*transport.Response, error) {
 	p.cseq++
 	hostport, _ := p.t.Contact(nil)
 	header = fmt.Sprintf("From: <%s>;tag=demo%d\r\nTo: <%s>\r\nCall-ID: demo-%d-%d\r\nCSeq: %d %s\r\nContact: <sip:alice@%s>\r\nP-Asserted-Identity: <%s>\r\n",
 		alice, p.cseq, uri, time.Now().UnixNano(), p.cseq, p.cseq, method, hostport, alice) + header
 	type answer struct {
-		res *sip.Response
+		res *transport.Response
 		err error
 	}
 	got := make(chan answer, 1)
 	p.t.Send(transport.Message{Method: method, URI: uri, Header: []byte(header), Body: body, Next: p.server},
-		func(res *sip.Response, err error) { got <- answer{res, err} })
+		func(res *transport.Response, err error) { got <- answer{res, err} })
 	a := <-got
 	if a.err != nil {
 		return nil, fmt.Errorf("%s: %w", method, a.err)
 	}
 	if a.res.StatusCode != 200 {
-		return nil, errors.New(method + " was answered " + a.res.Short())
+		return nil, errors.New(method + " was answered " + strconv.Itoa(a.res.StatusCode) + " " + a.res.Reason)
 	}
 	return a.res, nil
 }

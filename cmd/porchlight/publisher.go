@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/porchlight-im/porchlight/simple/digest"
 	"github.com/porchlight-im/porchlight/simple/pidf"
 	"github.com/porchlight-im/porchlight/simple/transport"
@@ -130,7 +128,7 @@ func (p *publisher) put(ctx context.Context, body []byte) (time.Duration, error)
 	if err != nil {
 		return 0, err
 	}
-	tags := transport.Values(res, "SIP-ETag")
+	tags := res.Values("SIP-ETag")
 	if len(tags) != 1 {
 		return 0, &refusal{code: res.StatusCode, text: "the server sent no SIP-ETag: it is no presence server"}
 	}
@@ -144,7 +142,7 @@ func (p *publisher) put(ctx context.Context, body []byte) (time.Duration, error)
 
 // exchange sends a PUBLISH until it has an answer that is neither a challenge
 // nor "too brief". A failure answer is a *refusal.
-func (p *publisher) exchange(ctx context.Context, expires time.Duration, body []byte) (*sip.Response, error) {
+func (p *publisher) exchange(ctx context.Context, expires time.Duration, body []byte) (*transport.Response, error) {
 	for range publishTries {
 		res, err := p.once(ctx, expires, body)
 		if err != nil {
@@ -180,7 +178,7 @@ func (p *publisher) exchange(ctx context.Context, expires time.Duration, body []
 }
 
 // challenged prepares the credentials that a 401 or 407 asks for.
-func (p *publisher) challenged(res *sip.Response) error {
+func (p *publisher) challenged(res *transport.Response) error {
 	if p.cmd.Password == "" {
 		return fmt.Errorf("the server asks for a password (%d): give --user and --password", res.StatusCode)
 	}
@@ -191,18 +189,18 @@ func (p *publisher) challenged(res *sip.Response) error {
 	if *c == nil {
 		*c = digest.NewClient(p.cmd.User, p.cmd.Password)
 	}
-	return (*c).Challenged(transport.Values(res, name))
+	return (*c).Challenged(res.Values(name))
 }
 
 // once sends one PUBLISH and waits for its answer. At the end of ctx it waits
 // a little longer, so that what was published can be removed.
-func (p *publisher) once(ctx context.Context, expires time.Duration, body []byte) (*sip.Response, error) {
+func (p *publisher) once(ctx context.Context, expires time.Duration, body []byte) (*transport.Response, error) {
 	type answer struct {
-		res *sip.Response
+		res *transport.Response
 		err error
 	}
 	got := make(chan answer, 1)
-	p.t.Send(p.message(expires, body), func(res *sip.Response, err error) { got <- answer{res, err} })
+	p.t.Send(p.message(expires, body), func(res *transport.Response, err error) { got <- answer{res, err} })
 	quiet := time.NewTimer(publishQuiet)
 	defer quiet.Stop()
 	ended, late := ctx.Done(), (<-chan time.Time)(nil)
@@ -272,7 +270,7 @@ type refusal struct {
 func (r *refusal) Error() string { return r.text }
 
 // explain says what a failure response means, and what to do.
-func (p *publisher) explain(res *sip.Response) *refusal {
+func (p *publisher) explain(res *transport.Response) *refusal {
 	hint := ""
 	switch res.StatusCode {
 	case 403:
@@ -295,8 +293,8 @@ func (p *publisher) explain(res *sip.Response) *refusal {
 }
 
 // secondsOf reads a header field of seconds.
-func secondsOf(res *sip.Response, name string) (time.Duration, bool) {
-	vs := transport.Values(res, name)
+func secondsOf(res *transport.Response, name string) (time.Duration, bool) {
+	vs := res.Values(name)
 	if len(vs) == 0 {
 		return 0, false
 	}

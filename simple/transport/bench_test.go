@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/emiago/sipgo/sip"
 )
 
 // imsPublish is a PUBLISH as it comes from an S-CSCF, about 1.7 kB; its branch
@@ -137,7 +135,7 @@ func BenchmarkSendResponse(b *testing.B) {
 	b.ResetTimer()
 	defer cpuPerOp(b)()
 	for range b.N {
-		t.Send(m, func(*sip.Response, error) { calls++ })
+		t.Send(m, func(*Response, error) { calls++ })
 		res := "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=" + string(branch) + ";rport\r\n" +
 			"From: <sip:alice@example.com>;tag=s1\r\nTo: <sip:bob@example.com>;tag=b1\r\n" +
 			"Call-ID: b89rjhnedlrfjflslj40a222\r\nCSeq: 7 NOTIFY\r\nContent-Length: 0"
@@ -198,7 +196,7 @@ func BenchmarkLoopback(b *testing.B) {
 					Method: "NOTIFY", URI: to, Next: to, Body: make([]byte, 700),
 					Header: []byte("From: <sip:a@x>;tag=1\r\nTo: <sip:b@x>;tag=2\r\nCall-ID: " + strconv.Itoa(i) + "\r\nCSeq: 7 NOTIFY\r\n"),
 				}
-				t.Send(m, func(_ *sip.Response, err error) {
+				t.Send(m, func(_ *Response, err error) {
 					if err != nil {
 						bad.Add(1)
 					}

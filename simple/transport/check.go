@@ -12,9 +12,9 @@ import (
 type counts struct{ vias, from, to, callID, cseq, maxForwards, length int }
 
 // headers fills d from the fields and refuses malformed ones. Via, From, To,
-// Call-ID, CSeq, Max-Forwards and Content-Length are typed; the others are
-// sipgo's own in a response, and of a request in its fields alone: making a
-// header of each cost a fifth of what reading a request allocates.
+// Call-ID, CSeq, Max-Forwards and Content-Length are typed; the others stay in
+// the fields: a header of each cost a fifth of what reading a request
+// allocates.
 func (m *message) headers(d *sip.MessageData) counts {
 	var n counts
 	for i := range m.fields {
@@ -73,7 +73,8 @@ func (m *message) header(f *field, n *counts) (sip.Header, error) {
 		return &id, nil
 	case "CSeq":
 		n.cseq++
-		return cseqHeader(f.value)
+		number, method, err := parseCSeq(f.value)
+		return &sip.CSeqHeader{SeqNo: number, MethodName: sip.RequestMethod(method)}, err
 	case "Max-Forwards":
 		n.maxForwards++
 		v, err := strconv.ParseUint(f.value, 10, 8) // RFC 3261 §20.22: 0–255.
@@ -86,22 +87,14 @@ func (m *message) header(f *field, n *counts) (sip.Header, error) {
 		return m.lengthHeader(f, n)
 	case "Contact":
 		if f.value == "*" {
-			return m.other(f), nil
+			return nil, nil
 		}
 		fallthrough
 	case "Route", "Record-Route":
 		_, err := ParseAddress(f.value)
-		return m.other(f), err
+		return nil, err
 	}
-	return m.other(f), nil
-}
-
-// other is a header that is not looked into here.
-func (m *message) other(f *field) sip.Header {
-	if m.req != nil {
-		return nil
-	}
-	return sip.NewHeader(f.name, f.value)
+	return nil, nil
 }
 
 func (m *message) viaHeader(f *field, n *counts) (sip.Header, error) {
@@ -134,8 +127,8 @@ func (m *message) lengthHeader(f *field, n *counts) (sip.Header, error) {
 	return &h, nil
 }
 
-// cseqHeader reads 1*DIGIT LWS Method.
-func cseqHeader(s string) (sip.Header, error) {
+// parseCSeq reads 1*DIGIT LWS Method.
+func parseCSeq(s string) (number uint32, method string, err error) {
 	digits, method, _ := strings.Cut(s, " ")
 	if i := strings.IndexByte(digits, '\t'); i >= 0 {
 		digits, method = s[:i], s[i+1:]
@@ -143,12 +136,12 @@ func cseqHeader(s string) (sip.Header, error) {
 	method = strings.Trim(method, " \t")
 	n, err := strconv.ParseUint(digits, 10, 32)
 	if err != nil || n > 1<<31-1 { // RFC 3261 §8.1.1.5: less than 2**31.
-		return nil, errors.New("sequence number out of range")
+		return 0, "", errors.New("sequence number out of range")
 	}
 	if !isToken(method) {
-		return nil, errors.New("no method")
+		return 0, "", errors.New("no method")
 	}
-	return &sip.CSeqHeader{SeqNo: uint32(n), MethodName: sip.RequestMethod(method)}, nil
+	return uint32(n), method, nil
 }
 
 // checkRequest does what needs more than one header field.

@@ -44,18 +44,17 @@ var (
 type clientState uint8
 
 const (
-	planning  clientState = iota // looking for a way
-	trying                       // sent, no final response
-	failed                       // this way failed; the next is to be tried
-	completed                    // done was called; absorbing until Timer K
-	ended
+	planning clientState = iota // looking for a way
+	trying                      // sent, no final response
+	failed                      // this way failed; the next is to be tried
+	ended                       // done was called, or will be at once
 )
 
 // clientTx is one request on its way, over all the hops it is tried on.
 // Everything but msg, done and shard is guarded by the shard's lock.
 type clientTx struct {
 	msg   Message
-	done  func(*sip.Response, error)
+	done  func(*Response, error)
 	shard *clientShard
 
 	id       string
@@ -85,7 +84,6 @@ type clients struct {
 	shards [8]clientShard
 	t1     time.Duration
 	t2     time.Duration
-	t4     time.Duration
 }
 
 type clientShard struct {
@@ -96,8 +94,8 @@ type clientShard struct {
 	closed bool
 }
 
-func newClients(t *Transport, t1, t2, t4 time.Duration) *clients {
-	c := &clients{t: t, t1: t1, t2: t2, t4: t4}
+func newClients(t *Transport, t1, t2 time.Duration) *clients {
+	c := &clients{t: t, t1: t1, t2: t2}
 	for i := range c.shards {
 		c.shards[i].byID = make(map[string]*clientTx)
 		c.shards[i].alarm = newAlarm()
@@ -114,7 +112,7 @@ const idLen = 1 + 26
 //
 // Hops that cannot be reached, do not answer or answer 503 are followed by
 // the next one that RFC 3263 names, each with a transaction of its own.
-func (t *Transport) Send(m Message, done func(*sip.Response, error)) {
+func (t *Transport) Send(m Message, done func(*Response, error)) {
 	text := rand.Text()
 	i := int(text[0]) % len(t.clients.shards)
 	tx := &clientTx{msg: m, done: done, shard: &t.clients.shards[i]}
@@ -158,7 +156,7 @@ func (c *clients) giveUp(tx *clientTx, err error) {
 	sh := tx.shard
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if tx.state >= completed {
+	if tx.state == ended {
 		return
 	}
 	tx.state, tx.err, tx.resolved, tx.plan = failed, err, true, nil
@@ -185,7 +183,7 @@ func (c *clients) advance(tx *clientTx) {
 	sh := tx.shard
 	for {
 		sh.mu.Lock()
-		if tx.state >= completed {
+		if tx.state == ended {
 			sh.mu.Unlock()
 			return
 		}
@@ -220,7 +218,7 @@ func (c *clients) launch(tx *clientTx, w way, h hop) {
 	sentBy := c.t.sentBy(f)
 	sh := tx.shard
 	sh.mu.Lock()
-	if tx.state >= completed {
+	if tx.state == ended {
 		sh.mu.Unlock()
 		return
 	}
@@ -295,7 +293,7 @@ func (at *attempt) fail(err error) {
 
 // response takes a response from the wire. RFC 3261 §17.1.3: matched by the
 // branch of the topmost Via and the method of CSeq.
-func (c *clients) response(res *sip.Response, via *sip.ViaHeader) {
+func (c *clients) response(res *Response, via *sip.ViaHeader, method string) {
 	branch, _ := via.Params.Get("branch")
 	id, ok := strings.CutPrefix(branch, "z9hG4bK")
 	if !ok || len(id) < idLen {
@@ -309,7 +307,7 @@ func (c *clients) response(res *sip.Response, via *sip.ViaHeader) {
 	sh.mu.Lock()
 	tx := sh.byID[id[:idLen]]
 	if tx == nil || tx.branch != branch || tx.state != trying ||
-		string(res.CSeq().MethodName) != tx.msg.Method {
+		method != tx.msg.Method {
 		sh.mu.Unlock()
 		return
 	}
@@ -326,31 +324,25 @@ func (c *clients) response(res *sip.Response, via *sip.ViaHeader) {
 		c.advance(tx)
 		return
 	}
-	c.end(tx, true)
+	c.end(tx)
 	sh.mu.Unlock()
 	c.call(tx, res, nil)
 }
 
-// end takes tx out of the table, or leaves it there to absorb what is still
-// coming (Timer K, RFC 3261 §17.1.2.2). The caller holds the lock.
-func (c *clients) end(tx *clientTx, answered bool) {
+// end takes tx out of the table; the caller holds the lock. RFC 3261
+// §17.1.2.2 would keep it for Timer K to absorb what is still coming: a
+// response that finds no transaction is dropped just the same.
+func (c *clients) end(tx *clientTx) {
 	sh := tx.shard
-	linger := answered && tx.way != nil && !tx.way.reliable()
 	tx.leave()
 	tx.plan = nil
-	if linger {
-		tx.state, tx.msg = completed, Message{Method: tx.msg.Method}
-		sh.agenda.set(&tx.due, time.Now().Add(c.t4))
-		sh.alarm.rearm(sh.agenda.next().at)
-		return
-	}
 	tx.state = ended
 	sh.agenda.drop(&tx.due)
 	delete(sh.byID, tx.id)
 }
 
 // call calls done, which may panic.
-func (c *clients) call(tx *clientTx, res *sip.Response, err error) {
+func (c *clients) call(tx *clientTx, res *Response, err error) {
 	defer c.t.rescue("done", nil)
 	tx.done(res, err)
 }
@@ -403,15 +395,12 @@ func (c *clients) fire(tx *clientTx, now time.Time) func() {
 		}
 	case planning:
 		tx.err = ErrTimeout
-	case completed:
-		c.end(tx, false)
-		return nil
 	}
 	err := tx.err
 	if !errors.Is(err, ErrTimeout) {
 		err = fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	c.end(tx, false)
+	c.end(tx)
 	return func() { c.call(tx, nil, err) }
 }
 
@@ -446,10 +435,8 @@ func (c *clients) stop() {
 		sh.closed = true
 		var open []*clientTx
 		for _, tx := range sh.byID {
-			if tx.state < completed {
-				open = append(open, tx)
-			}
-			c.end(tx, false)
+			open = append(open, tx)
+			c.end(tx)
 		}
 		sh.mu.Unlock()
 		for _, tx := range open {

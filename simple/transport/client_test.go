@@ -10,8 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/porchlight-im/porchlight/bridge/bridgetest"
 	"github.com/porchlight-im/porchlight/simple/transport"
 )
@@ -76,7 +74,7 @@ func TestProvisionalResponse(t *testing.T) {
 	})
 }
 
-// Timer K, and exactly one call of done.
+// Exactly one call of done; what comes after it finds nothing.
 func TestResponseEndsTransactionOnce(t *testing.T) {
 	bubble(t, func(t *testing.T, n *bridgetest.Network) {
 		tr := start(t, transport.Config{Listen: []string{"udp://" + us}, Net: n})
@@ -104,12 +102,8 @@ func TestResponseEndsTransactionOnce(t *testing.T) {
 		if a := await(t, ch); a.code() != 489 || a.err != nil {
 			t.Errorf("got %d, %v", a.code(), a.err)
 		}
-		if tr.ClientTransactions() != 1 {
-			t.Error("not absorbing (Timer K)")
-		}
-		time.Sleep(5*time.Second + time.Millisecond)
 		if tr.ClientTransactions() != 0 || len(ch) != 0 {
-			t.Errorf("after Timer K: %d transactions, %d calls of done", tr.ClientTransactions(), len(ch))
+			t.Errorf("afterwards: %d transactions, %d calls of done", tr.ClientTransactions(), len(ch))
 		}
 		p.quiet()
 	})
@@ -351,7 +345,7 @@ func TestDoneNeverRunsInSend(t *testing.T) {
 			var mu sync.Mutex
 			called := make(chan error, 1)
 			mu.Lock()
-			tr.Send(m, func(_ *sip.Response, err error) {
+			tr.Send(m, func(_ *transport.Response, err error) {
 				mu.Lock()
 				defer mu.Unlock()
 				called <- err

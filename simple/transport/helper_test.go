@@ -12,8 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/porchlight-im/porchlight/bridge/bridgetest"
 	"github.com/porchlight-im/porchlight/simple/transport"
 )
@@ -192,7 +190,7 @@ func hear(t testing.TB, c net.Conn) string {
 
 // answer is what done was called with.
 type answer struct {
-	res *sip.Response
+	res *transport.Response
 	err error
 }
 
@@ -206,7 +204,7 @@ func (a answer) code() int {
 // send starts m; the channel gets each call of done.
 func send(tr *transport.Transport, m transport.Message) chan answer {
 	ch := make(chan answer, 4)
-	tr.Send(m, func(r *sip.Response, err error) { ch <- answer{r, err} })
+	tr.Send(m, func(r *transport.Response, err error) { ch <- answer{r, err} })
 	return ch
 }
 

@@ -18,9 +18,9 @@ const (
 // message is a parsed SIP message. Exactly one of req and res is set, unless
 // fault says why the request cannot be taken; fields are there in any case.
 type message struct {
-	method string // of the request line; "" for a response
+	method string // of the request line; of CSeq for a response
 	req    *sip.Request
-	res    *sip.Response
+	res    *Response
 	fields []field
 	via    *sip.ViaHeader // topmost; nil when there is no good one
 	fault  *fault
@@ -52,7 +52,7 @@ func parseMessage(head string, body []byte) (*message, error) {
 		if m.fault != nil {
 			return nil, fmt.Errorf("%w: response: %s", errNotSIP, m.fault.reason)
 		}
-		m.res.SetBody(m.body(body))
+		m.res.body = m.body(body)
 		return m, nil
 	}
 	err := m.requestLine(start)
@@ -151,23 +151,6 @@ func (m *message) requestLine(line string) error {
 		}
 	}
 	m.req = sip.NewRequest(sip.RequestMethod(method), uri)
-	return nil
-}
-
-// response reads SIP-Version SP Status-Code SP Reason-Phrase and the header.
-func (m *message) response(line string) error {
-	version, rest, _ := strings.Cut(line, " ")
-	digits, reason, _ := strings.Cut(rest, " ")
-	code, err := strconv.ParseUint(digits, 10, 16)
-	if err != nil || len(digits) != 3 || code < 100 || code > 699 || !strings.EqualFold(version, "SIP/2.0") {
-		return errors.New("malformed status line")
-	}
-	m.res = sip.NewResponse(int(code), reason)
-	n := m.headers(&m.res.MessageData)
-	if n.vias != 1 {
-		// RFC 3261 §8.1.3.3: more than one Via → discard.
-		return errors.New("not exactly one Via")
-	}
 	return nil
 }
 

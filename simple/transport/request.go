@@ -41,21 +41,6 @@ func (r *Request) Value(name string) string {
 	return ""
 }
 
-// Values returns all values of a header field of any message, as
-// Request.Values does; it is for responses.
-func Values(m sip.Message, name string) []string {
-	name = fullName(name)
-	var out []string
-	for _, h := range m.GetHeaders(name) {
-		if listed[name] {
-			out = append(out, splitList(h.Value())...)
-		} else {
-			out = append(out, h.Value())
-		}
-	}
-	return out
-}
-
 // Reply is a final response to a Request. Via, From, To, Call-ID, CSeq and
 // Content-Length are the transport's own.
 type Reply struct {

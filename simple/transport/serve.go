@@ -18,7 +18,7 @@ func (t *Transport) receive(head string, body []byte, w way, from netip.AddrPort
 		return
 	}
 	if m.res != nil {
-		t.clients.response(m.res, m.via)
+		t.clients.response(m.res, m.via, m.method)
 		return
 	}
 	now := time.Now()

@@ -27,7 +27,7 @@ type Config struct {
 	// Net makes sockets; nil means the operating system's.
 	Net Network
 	// Timers of RFC 3261 §17; zero values mean the RFC's.
-	T1, T2, T4 time.Duration
+	T1, T2 time.Duration
 	// Advertise is the host that Via and Contact name instead of the
 	// listener's address; needed behind a NAT.
 	Advertise string
@@ -92,7 +92,6 @@ type Flow struct {
 const (
 	defaultT1 = 500 * time.Millisecond
 	defaultT2 = 4 * time.Second
-	defaultT4 = 5 * time.Second
 )
 
 // New opens the listeners of cfg. Nothing is read before Run.
@@ -105,9 +104,6 @@ func New(cfg Config) (*Transport, error) {
 	}
 	if cfg.T2 <= 0 {
 		cfg.T2 = defaultT2
-	}
-	if cfg.T4 <= 0 {
-		cfg.T4 = defaultT4
 	}
 	t := &Transport{
 		cfg: cfg, lim: cfg.Limits.withDefaults(), log: cfg.Log, net: cfg.Net, resolver: cfg.Resolver,
@@ -126,7 +122,7 @@ func New(cfg Config) (*Transport, error) {
 	t.runCtx, t.runCancel = context.WithCancel(context.Background())
 	t.handlerCtx, t.handlerEnd = context.WithCancel(context.Background())
 	t.servers = newServers(64*cfg.T1, t.lim)
-	t.clients = newClients(t, cfg.T1, cfg.T2, cfg.T4)
+	t.clients = newClients(t, cfg.T1, cfg.T2)
 	t.streams = newStreams(t)
 	t.locator = newLocator(t)
 	t.disp = newDispatcher(t.lim, t.workers.start, t.handle)
