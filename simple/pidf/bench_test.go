@@ -3,6 +3,8 @@ package pidf
 import (
 	"os"
 	"testing"
+
+	"github.com/porchlight-im/porchlight/mapping/presence"
 )
 
 // large is the example of RFC 4480 §4: 2.5 kB with white space.
@@ -37,5 +39,44 @@ func BenchmarkAppend2KB(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		dst = Append(dst[:0], s, "sip:alice@example.com")
+	}
+}
+
+// BenchmarkModel2KB is the share of the allocations in BenchmarkDecode2KB: a
+// State of the same pieces, with nothing in it.
+func BenchmarkModel2KB(b *testing.B) {
+	type model struct {
+		state    *presence.State
+		services []presence.Service
+		persons  []presence.Person
+		devices  []presence.Device
+		choices  [3][]choice
+		notes    [2][]presence.Note
+		contacts []presence.Contact
+		icons    [2][]presence.Icon
+		ids      [2][]string
+		placeIs  *presence.PlaceIs
+		offset   *presence.TimeOffset
+		input    *presence.UserInput
+		values   [2][]presence.Value
+		text     []byte
+	}
+	m := new(model)
+	b.ReportAllocs()
+	for b.Loop() {
+		m.state, m.services = &presence.State{}, make([]presence.Service, 3)
+		m.persons, m.devices = make([]presence.Person, 1), make([]presence.Device, 1)
+		for i := range m.choices {
+			m.choices[i] = make([]choice, 3)
+		}
+		for i := range 2 {
+			m.notes[i], m.icons[i] = make([]presence.Note, 3), make([]presence.Icon, 1)
+			m.ids[i], m.values[i] = make([]string, 1), make([]presence.Value, 1+i)
+		}
+		m.contacts, m.text = make([]presence.Contact, 3), make([]byte, 640)
+		m.placeIs, m.offset, m.input = &presence.PlaceIs{}, &presence.TimeOffset{}, &presence.UserInput{}
+	}
+	if len(m.services) != 3 {
+		b.Fatal(m)
 	}
 }
