@@ -14,6 +14,7 @@ import (
 	"github.com/porchlight-im/porchlight/mapping"
 	"github.com/porchlight-im/porchlight/mapping/presence"
 	"github.com/porchlight-im/porchlight/mapping/presence/sample"
+	"github.com/porchlight-im/porchlight/mapping/tables"
 )
 
 // drawn are choices that rapid makes.
@@ -31,7 +32,7 @@ func TestFidelityIsAsDeclared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	occurs := map[*lossRow]bool{}
+	occurs := map[*tables.Row]bool{}
 	for i := range 2 * len(trips) {
 		o := r.total(trips[i/2], i%2 == 1)
 		if o.documents < generated {
@@ -48,7 +49,7 @@ func TestFidelityIsAsDeclared(t *testing.T) {
 	}
 	for i := range losses {
 		if !occurs[&losses[i]] {
-			t.Errorf("declared and never lost: %s | %s", losses[i].way, losses[i].path)
+			t.Errorf("%v", losses[i].Faultf("it is never lost"))
 		}
 	}
 }

@@ -1,12 +1,12 @@
 package main
 
 import (
-	_ "embed"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
+	"github.com/porchlight-im/porchlight/mapping/tables"
 )
 
 // loss is one thing that a translation does not carry, and why.
@@ -43,7 +43,7 @@ func lost(before, after *presence.State, to string) []loss {
 		}
 		why := "the " + networks[to] + " document has no place for it"
 		if row := lossOf(lossesTo[to], l.path); row != nil {
-			why = row.why
+			why = whyLost(row)
 		}
 		what := l.String()
 		if changed[i] {
@@ -54,55 +54,26 @@ func lost(before, after *presence.State, to string) []loss {
 	return out
 }
 
-// lossRow declares what does not come back without the side channel.
-type lossRow struct {
-	way  string // "to xmpp", "from xmpp"
-	path string // of leaves; "…/*" takes all below it, "a" and what is in it
-	why  string
-}
-
-//go:embed losses.txt
-var lossesText string
-
-// losses are the declared losses, in the order of the file, which is that in
-// which they apply. lossesTo are those on the way to a format.
+// losses are the declared losses: mapping/tables/losses.txt. lossesTo tells the
+// way of those on the way to a format.
 var (
-	losses   = readLosses(lossesText)
-	lossesTo = map[string]string{"xmpp": "to xmpp"}
+	losses   = tables.Must("losses").Rows
+	lossesTo = map[string]tables.Way{"xmpp": tables.Out}
 )
 
-// readLosses reads losses.txt: rows of way, path and why between '|'.
-func readLosses(text string) (rows []lossRow) {
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		cells := strings.SplitN(line, "|", 3)
-		if len(cells) != 3 {
-			panic("losses.txt: not way | path | why: " + line)
-		}
-		for i := range cells {
-			cells[i] = strings.TrimSpace(cells[i])
-		}
-		rows = append(rows, lossRow{cells[0], cells[1], cells[2]})
-	}
-	return rows
-}
-
 // lossOf returns the first row of way that declares path, or nil.
-func lossOf(way, path string) *lossRow {
+func lossOf(way tables.Way, path string) *tables.Row {
 	for i := range losses {
-		r := &losses[i]
-		if r.way == way && r.covers(path) {
-			return r
+		if losses[i].Way == way && covers(losses[i].Get("elements"), path) {
+			return &losses[i]
 		}
 	}
 	return nil
 }
 
-func (r *lossRow) covers(path string) bool {
-	for _, p := range strings.Fields(r.path) {
+// covers reports whether elements, of a row, have path among them.
+func covers(elements, path string) bool {
+	for _, p := range strings.Fields(elements) {
 		below, all := strings.CutSuffix(p, "/*")
 		if p == path || all && (below == path || strings.HasPrefix(path, below+"/")) {
 			return true
@@ -111,14 +82,17 @@ func (r *lossRow) covers(path string) bool {
 	return false
 }
 
+// whyLost is why what row declares is lost.
+func whyLost(row *tables.Row) string { return row.Get("loses") + " (" + row.Get("spec") + ")" }
+
 // lossWay is the way of the declared losses of a trip, "" when there may be
 // none.
-func (t trip) lossWay() string {
+func (t trip) lossWay() tables.Way {
 	switch {
 	case t.to == "xmpp":
-		return "to xmpp"
+		return tables.Out
 	case t.from == "xmpp":
-		return "from xmpp"
+		return tables.In
 	}
 	return ""
 }

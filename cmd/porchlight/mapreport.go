@@ -177,7 +177,7 @@ func (o *outcome) details(b *strings.Builder) {
 		if t.Of == t.Kept {
 			continue
 		}
-		fmt.Fprintf(b, "| `%s` | %d | %d | %d | %d | %s |\n", strings.Join(strings.Fields(row.path), "`, `"), t.Of, t.Kept, t.Changed, t.Lost, row.why)
+		fmt.Fprintf(b, "| `%s` | %d | %d | %d | %d | %s |\n", strings.Join(strings.Fields(row.Get("elements")), "`, `"), t.Of, t.Kept, t.Changed, t.Lost, whyLost(row))
 	}
 	for _, path := range o.losing() {
 		if lossOf(o.trip.lossWay(), path) == nil {
@@ -212,7 +212,7 @@ func (r *fidelityReport) json() (string, error) {
 		for _, path := range o.losing() {
 			row := reportRow{Element: path, tally: *o.paths[path]}
 			if l := lossOf(o.trip.lossWay(), path); l != nil {
-				row.Why = l.why
+				row.Why = whyLost(l)
 			}
 			w.Losses = append(w.Losses, row)
 		}
