@@ -17,6 +17,7 @@ import (
 // site is a server at the end of pipes, for tests in a bubble.
 type site struct {
 	serve func(c net.Conn, r *http.Request)
+	tasks sync.WaitGroup
 
 	mu          sync.Mutex
 	asked       int
@@ -31,7 +32,7 @@ func (s *site) dial(context.Context, string, string) (net.Conn, error) {
 	s.open++
 	s.peak = max(s.peak, s.open)
 	s.mu.Unlock()
-	go func() {
+	s.tasks.Go(func() {
 		defer func() {
 			_ = theirs.Close()
 			s.mu.Lock()
@@ -47,7 +48,7 @@ func (s *site) dial(context.Context, string, string) (net.Conn, error) {
 		s.ifNoneMatch = r.Header.Get("If-None-Match")
 		s.mu.Unlock()
 		s.serve(theirs, r)
-	}()
+	})
 	return ours, nil
 }
 
@@ -73,6 +74,7 @@ func inBubble(t *testing.T, serve func(c net.Conn, r *http.Request), test func(t
 		if err != nil {
 			t.Fatal(err)
 		}
+		defer at.tasks.Wait()
 		defer s.Close()
 		test(t, s, at)
 	})

@@ -3,12 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	yaml "go.yaml.in/yaml/v4"
 
 	"github.com/porchlight-im/porchlight/mapping"
@@ -193,5 +195,37 @@ func TestDomainSpelling(t *testing.T) {
 		if err != nil || d.Home(i.Addr) == nil {
 			t.Errorf("%s (%v) has no home: %v", uri, i.Addr, err)
 		}
+	}
+}
+
+// The pictures lie under data, begin with the public URL, and go to the ports
+// that use them.
+func TestOpenPictures(t *testing.T) {
+	data := t.TempDir()
+	c, err := parseConfig("x", []byte("data: "+data+`
+domains: [{name: sip.example}]
+xmpp: {components: [{server: "127.0.0.1:5347", domain: sip.example, secret: s}], domains: [im.example]}
+web: {public_url: "https://gw.example/"}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &gateway{cfg: c, log: c.logger(io.Discard)}
+	err = g.openPictures(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.pics.Close()
+	p, err := g.pics.Put([]byte("GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02L\x01\x00;"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = os.Stat(filepath.Join(data, "pictures", p.FileName()))
+	if err != nil || g.pics.URL(p.ID) != "https://gw.example/v1/pictures/"+p.FileName() || c.Web.Pictures != g.pics || c.XMPP.Pictures != g.pics {
+		t.Errorf("stored %v, URL %s, web %v, xmpp %v", err, g.pics.URL(p.ID), c.Web.Pictures != nil, c.XMPP.Pictures != nil)
+	}
+	c.Data = filepath.Join(data, "pictures", p.FileName()) // a file
+	if g.openPictures(prometheus.NewRegistry()) == nil {
+		t.Error("a directory below a file is opened")
 	}
 }
