@@ -122,6 +122,7 @@ func etagOf(h http.Header) string {
 // freshness is how long the answer is good for, by its Cache-Control, within
 // our own bounds.
 func freshness(h http.Header) time.Duration {
+	fresh := freshDefault
 	for _, d := range strings.Split(strings.ToLower(strings.Join(h.Values("Cache-Control"), ",")), ",") {
 		key, value, _ := strings.Cut(strings.TrimSpace(d), "=")
 		switch key {
@@ -130,11 +131,11 @@ func freshness(h http.Header) time.Duration {
 		case "max-age":
 			n, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31)
 			if err == nil {
-				return min(max(time.Duration(n)*time.Second, freshLeast), freshMost)
+				fresh = min(max(time.Duration(n)*time.Second, freshLeast), freshMost)
 			}
 		}
 	}
-	return freshDefault
+	return fresh
 }
 
 // classify returns how a fetch failed, as metrics have it, and whether it may

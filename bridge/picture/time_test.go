@@ -313,6 +313,7 @@ func TestFreshness(t *testing.T) {
 		"max-age=99999999999999":      freshDefault,
 		"no-store":                    freshLeast,
 		"no-cache, max-age=600":       freshLeast,
+		"max-age=600, no-cache":       freshLeast,
 		"private | max-age=7200":      2 * time.Hour,
 		"s-maxage=9, immutable, junk": freshDefault,
 	} {
