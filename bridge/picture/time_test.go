@@ -75,8 +75,9 @@ func inBubble(t *testing.T, serve func(c net.Conn, r *http.Request), test func(t
 			t.Fatal(err)
 		}
 		defer at.tasks.Wait()
-		defer s.Close()
 		test(t, s, at)
+		s.Close()
+		time.Sleep(2 * time.Second) // until a slow site has noticed
 	})
 }
 
