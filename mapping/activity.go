@@ -1,9 +1,11 @@
 package mapping
 
 import (
+	"strings"
 	"time"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
+	"github.com/porchlight-im/porchlight/mapping/tables"
 )
 
 // Ext is the namespace of the activities that RPID has no word for. RFC 4480
@@ -29,21 +31,34 @@ var rank = map[Word]int{Unknown: 0, Offline: 1, ExtendedAway: 2, Away: 3, Availa
 // reasonRank orders the reasons that are true at once.
 var reasonRank = map[string]int{"": 0, "travelling": 1, "calendar": 2, "focusing": 3, "in_meeting": 4, "presenting": 5, "in_call": 6}
 
-// shows is the XMPP <show> of each word (RFC 6121 §4.7.2.1). XMPP's dnd means
-// no more than busy (RFC 8048 §6.2 note 7).
-var shows = map[Word]string{Chat: "chat", Away: "away", ExtendedAway: "xa", Busy: "dnd", DND: "dnd"}
+// The table show: the XMPP <show> of each word (RFC 6121 §4.7.2.1), where dnd
+// means no more than busy (RFC 8048 §6.2 note 7); the word of each <show>; and
+// the activities that say a word to watchers who read RPID.
+var shows, words, spoken = readWords(tables.Must("show"))
 
-// words is the word of each XMPP <show>.
-var words = map[string]Word{"chat": Chat, "away": Away, "xa": ExtendedAway, "dnd": Busy}
-
-// spoken are the activities that say a word to watchers who read RPID.
-var spoken = map[Word][]presence.Value{
-	Chat:         {{Space: Ext, Name: "free-for-chat"}},
-	Away:         {{Name: "away"}},
-	ExtendedAway: {{Name: "away"}, {Space: Ext, Name: "extended-away"}},
-	Busy:         {{Name: "busy"}},
-	DND:          {{Name: "busy"}, {Space: Ext, Name: "do-not-disturb"}},
-	Unknown:      {{Name: "unknown"}},
+func readWords(t *tables.Table) (shows map[Word]string, words map[string]Word, spoken map[Word][]presence.Value) {
+	shows, words, spoken = map[Word]string{}, map[string]Word{}, map[Word][]presence.Value{}
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		w, show := Word(r.Get("availability")), r.Get("show")
+		if show == "unavailable" || show == nothing {
+			show = ""
+		}
+		if show != "" {
+			shows[w] = show
+			if r.Way.In() {
+				words[show] = w
+			}
+		}
+		for _, name := range strings.Fields(r.Get("rpid")) {
+			v := presence.Value{Name: name}
+			if ext, ok := strings.CutPrefix(name, "ext:"); ok {
+				v = presence.Value{Space: Ext, Name: ext}
+			}
+			spoken[w] = append(spoken[w], v)
+		}
+	}
+	return shows, words, spoken
 }
 
 // Show returns the XMPP <show> for one activity of RFC 4480 §3.2 and whether

@@ -173,17 +173,6 @@ func appendAttr(dst []byte, name, value string) []byte {
 	return append(xmltext.AppendAttr(dst, value), '"')
 }
 
-// appendText appends an element that has nothing but a text, with its language.
-func appendText(dst []byte, local string, n presence.Note) []byte {
-	dst = append(append(dst, '<'), local...)
-	if n.Lang != "" {
-		dst = appendAttr(dst, "xml:lang", n.Lang)
-	}
-	dst = xmltext.AppendText(append(dst, '>'), n.Text)
-	dst = append(append(dst, "</"...), local...)
-	return append(dst, '>')
-}
-
 // kid returns the first element in x that is called local, of any namespace,
 // or nil.
 func (x *element) kid(local string) *element {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
+	"github.com/porchlight-im/porchlight/mapping/tables"
 )
 
 // sayActivity says the activity that asks most of a watcher (XEP-0108 §2.1).
@@ -37,7 +38,40 @@ func (r *Rules) sayActivity(dst []byte, p *presence.Person, now time.Time) []byt
 			return append(dst, native...)
 		}
 	}
-	return appendWord(dst, NodeActivity, "activity", voc, &a.Values[best], a.Notes)
+	name, words, _ := voc.toXMPP(&a.Values[best])
+	if name == inTransit && p.PlaceType != nil && during(p.PlaceType.Range, now) {
+		name = vehicle(p.PlaceType.Values)
+	}
+	return appendWord(dst, NodeActivity, "activity", name, words, a.Notes, a.Values[best].Name == "other")
+}
+
+// inTransit is the XMPP name that the place-type makes more specific.
+const inTransit = "traveling"
+
+// vehicles has XEP-0108's names of the place-types one travels in, by the table
+// places (XEP-0108 §4).
+var vehicles = readVehicles(tables.Must("places"))
+
+func readVehicles(t *tables.Table) map[string]string {
+	out := map[string]string{}
+	for i := range t.Rows {
+		r := &t.Rows[i]
+		if r.Get("element") == "place-type" && r.Get("xmpp") != nothing {
+			out[r.Get("value")] = r.Get("xmpp")
+		}
+	}
+	return out
+}
+
+// vehicle returns what someone in-transit travels in, by the first place-type
+// that says it.
+func vehicle(places []presence.Value) string {
+	for _, v := range places {
+		if name := vehicles[v.Name]; name != "" && v.Space == "" {
+			return name
+		}
+	}
+	return inTransit
 }
 
 // hearActivity forgets what activity there was; what there is now comes from
@@ -109,7 +143,7 @@ func (r *Rules) sayMood(dst []byte, p *presence.Person, now time.Time) []byte {
 	}
 	voc := r.compiled().mood
 	for i := range m.Values {
-		_, _, ok := voc.toXMPP(&m.Values[i])
+		name, words, ok := voc.toXMPP(&m.Values[i])
 		if !ok {
 			continue
 		}
@@ -119,7 +153,7 @@ func (r *Rules) sayMood(dst []byte, p *presence.Person, now time.Time) []byte {
 				return append(dst, native...)
 			}
 		}
-		return appendWord(dst, NodeMood, "mood", voc, &m.Values[i], m.Notes)
+		return appendWord(dst, NodeMood, "mood", name, words, m.Notes, m.Values[i].Name == "other")
 	}
 	return dst
 }
@@ -149,29 +183,23 @@ func (r *Rules) moodOf(x *element) (presence.Value, []presence.Note, error) {
 	return v, notes, nil
 }
 
-// appendWord appends <root><general><specific/></general><text/></root> for v.
-// The text is the words that v needs to be understood, unless there is a note.
-func appendWord(dst []byte, space, root string, voc *vocabulary, v *presence.Value, notes []presence.Note) []byte {
-	name, text, _ := voc.toXMPP(v)
-	if n := firstNote(notes); n.Text != "" && !(v.Name == "other" && text.Text != "") {
+// appendWord appends <root><general><specific/></general><text/></root> for an
+// XMPP name. The text is the first note; but the words of the name, when there
+// is no note, or own is set: they are all that is said.
+func appendWord(dst []byte, space, root, name string, words presence.Note, notes []presence.Note, own bool) []byte {
+	text := words
+	if n := firstNote(notes); n.Text != "" && !(own && words.Text != "") {
 		text = n
 	}
-	dst = appendAttr(append(append(dst, '<'), root...), "xmlns", space)
-	dst = append(dst, '>')
-	general, specific, found := strings.Cut(name, "/")
-	dst = append(append(dst, '<'), general...)
-	if found {
-		dst = append(append(dst, "><"...), specific...)
-		dst = append(append(dst, "/></"...), general...)
-		dst = append(dst, '>')
-	} else {
-		dst = append(dst, "/>"...)
+	general, specific, _ := strings.Cut(name, "/")
+	x := element{space: space, local: root, kids: []element{{space: space, local: general}}}
+	if specific != "" {
+		x.kids[0].kids = []element{{space: space, local: specific}}
 	}
 	if strings.TrimSpace(text.Text) != "" {
-		dst = appendText(dst, "text", text)
+		x.kids = append(x.kids, element{space: space, local: "text", text: text.Text, attrs: langAttr(text.Lang)})
 	}
-	dst = append(append(dst, "</"...), root...)
-	return append(dst, '>')
+	return x.append(dst, "")
 }
 
 // sayTune repeats the tune that came from XMPP: PIDF has nothing for it.

@@ -144,3 +144,67 @@ func TestVocabulariesAsDeclared(t *testing.T) {
 		}
 	}
 }
+
+// Every value of RPID, and every element, has a row.
+func TestPlacesAreTotal(t *testing.T) {
+	table := tables.Must("places")
+	got := map[string][]string{}
+	for i := range table.Rows {
+		r := &table.Rows[i]
+		got[r.Get("element")] = append(got[r.Get("element")], r.Get("value"))
+		if x := r.Get("xmpp"); x != nothing && standard.activity.in[xmppWord{name: x}].name != "in-transit" {
+			t.Errorf("%v", r.Faultf("%s is not in-transit", x))
+		}
+	}
+	total(t, "place-type", registryNames(t, "location-types.csv"), got["place-type"])
+	for element, file := range map[string]string{"privacy": "rpid-privacy.csv", "relationship": "rpid-relationship.csv", "service-class": "rpid-service-class.csv", "sphere": "rpid-sphere.csv"} {
+		want := slices.DeleteFunc(registryNames(t, file), func(s string) bool { return s[0] == '(' })
+		total(t, element, want, got[element])
+	}
+	want := map[string][]string{}
+	for _, r := range registry(t, "rpid-place-is.csv") {
+		want["place-is "+r[0]] = append(want["place-is "+r[0]], r[1])
+	}
+	for element := range want {
+		total(t, element, want[element], got[element])
+	}
+	if len(want) != 3 || len(got) != 8 {
+		t.Errorf("%d media, %d elements", len(want), len(got))
+	}
+}
+
+func TestElementsAreTotal(t *testing.T) {
+	var got []string
+	table := tables.Must("elements")
+	for i := range table.Rows {
+		got = append(got, strings.Split(table.Rows[i].Get("element"), ", ")...)
+	}
+	want := append(registryNames(t, "rpid-elements.csv"), "timed-status", "card", "display-name", "homepage", "icon", "map", "sound", "servcaps", "devcaps", "geopriv")
+	for _, w := range want {
+		if !slices.Contains(got, w) {
+			t.Errorf("no row for %s", w)
+		}
+	}
+}
+
+func TestShowIsTotal(t *testing.T) {
+	table := tables.Must("show")
+	total(t, "availability", []string{"unknown", "offline", "extended_away", "away", "available", "chat", "busy", "dnd"}, column(table, "availability", tables.Way.Out))
+	want := registryNames(t, "xmpp-show.csv")
+	want[slices.Index(want, "(missing)")] = ""
+	total(t, "show", append(want, "unavailable"), column(table, "show", tables.Way.In))
+}
+
+// XEP-0108 §4: what someone in-transit travels in is his place-type's to say.
+func TestInTransitByPlaceType(t *testing.T) {
+	for place, want := range map[string]string{"bus": "on_a_bus", "train": "on_a_train", "aircraft": "on_a_plane", "automobile": "in_a_car", "office": ""} {
+		p := presence.Person{Activities: doing("in-transit"), PlaceType: &presence.Choice{Values: append(value("public"), value(place)...)}}
+		if want != "" {
+			want = "<" + want + "/>"
+		}
+		got := Standard.ToPEP(&presence.State{Persons: []presence.Person{p}}, noon)
+		if len(got) != 1 || !strings.Contains(got[0].Payload, want) || want == "" && !strings.Contains(got[0].Payload, "<traveling/>") {
+			t.Errorf("%s: %+v", place, got)
+		}
+	}
+}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -11,6 +13,7 @@ func TestHouse(t *testing.T) {
 	checks := map[string]func() ([]string, []string, error){
 		"levels":    func() ([]string, []string, error) { return checkLevels(repo) },
 		"citations": func() ([]string, []string, error) { return checkCitations(repo, false) },
+		"mapping":   func() ([]string, []string, error) { return checkMapping(repo, false) },
 		"size":      func() ([]string, []string, error) { return checkSize(repo) },
 	}
 	for name, check := range checks {
@@ -69,5 +72,32 @@ func TestBridgeNamesNoPort(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestStaleMappingIsSeen(t *testing.T) {
+	dir := t.TempDir()
+	err := os.Mkdir(filepath.Join(dir, "docs"), 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, faults, err := checkMapping(dir, true)
+	if err != nil || len(faults) > 0 {
+		t.Fatal(faults, err)
+	}
+	page := filepath.Join(dir, "docs/mapping.md")
+	b, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range []string{"", "x"} {
+		err = os.WriteFile(page, append(b, change...), 0o644)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, faults, err = checkMapping(dir, false)
+		if err != nil || (len(faults) > 0) != (change != "") {
+			t.Errorf("%q more: %v, %v", change, faults, err)
+		}
 	}
 }

@@ -1,10 +1,12 @@
 // Command house checks the shape of this repository: which package may import
 // which (levels), that each cited section of a specification exists
-// (citations), how long functions and files are (size), and that no port is
+// (citations), that docs/mapping.md is what the translation tables say
+// (mapping), how long functions and files are (size), and that no port is
 // named inside the bridge.
 //
 //	go run ./cmd/house                all checks, from the root of the repo
 //	go run ./cmd/house citations -w   rewrites docs/compliance.md
+//	go run ./cmd/house mapping -w     rewrites docs/mapping.md
 package main
 
 import (
@@ -42,6 +44,7 @@ func main() {
 	}
 	run("levels", func() ([]string, []string, error) { return checkLevels(root) })
 	run("citations", func() ([]string, []string, error) { return checkCitations(root, write) })
+	run("mapping", func() ([]string, []string, error) { return checkMapping(root, write) })
 	run("size", func() ([]string, []string, error) { return checkSize(root) })
 	if failed {
 		os.Exit(1)

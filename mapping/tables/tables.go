@@ -70,7 +70,7 @@ func (r *Row) Faultf(format string, args ...any) error {
 }
 
 // names are the tables in the order of the documentation.
-var names = []string{"activities", "moods", "geoloc", "losses"}
+var names = []string{"elements", "presence", "show", "activities", "moods", "places", "geoloc", "card", "idle", "caps", "losses"}
 
 // All returns every table, in the order of the documentation. An error names
 // the file and line at fault; a test sees to it that there is none.
