@@ -326,3 +326,84 @@ func FuzzFromPEP(f *testing.F) {
 		}
 	})
 }
+
+// FromPEP(ToPEP(s)) says what the tables declare, for every value of RPID and
+// of the namespace Ext; and whatever the person says, what went out once goes
+// out again the same.
+func TestPEPOfRPIDValues(t *testing.T) {
+	for name := range standard.activities {
+		checkThereAndBack(t, presence.Value{Name: name}, standard.activity)
+	}
+	for name := range standard.extensions {
+		if name != "invisible" {
+			checkThereAndBack(t, presence.Value{Space: Ext, Name: name}, standard.activity)
+		}
+	}
+	for w := range standard.mood.out {
+		if w.words == "" {
+			checkThereAndBack(t, presence.Value{Name: w.name}, standard.mood)
+		}
+	}
+}
+
+func checkThereAndBack(t *testing.T, v presence.Value, voc *vocabulary) {
+	t.Helper()
+	p := presence.Person{ID: "p", Activities: &presence.Activities{Values: []presence.Value{v}}}
+	if voc == standard.mood {
+		p = presence.Person{ID: "p", Mood: &presence.Mood{Values: []presence.Value{v}}}
+	}
+	items := Standard.ToPEP(&presence.State{Persons: []presence.Person{p}}, noon)
+	to := voc.out[rpidWord{space: v.Space, name: v.Name}]
+	if len(items) != 1 {
+		if len(items) > 1 || to.name != nothing {
+			t.Errorf("%s goes out as %+v", v.Name, items)
+		}
+		return
+	}
+	back := Standard.FromPEP(nil, items[0], noon).Persons[0]
+	got := back.Activities
+	if voc == standard.mood {
+		got = (*presence.Activities)(back.Mood)
+	}
+	want := voc.in[to]
+	if got.Values[0].Space != want.space || got.Values[0].Name != want.name || len(got.Notes) > 0 {
+		t.Errorf("%s comes back as %+v, want %+v", v.Name, got, want)
+	}
+}
+
+func TestPEPGoesOutTheSameAgain(t *testing.T) {
+	values := func(d *rapid.T, label string, v *vocabulary) (vs []presence.Value) {
+		var all []rpidWord
+		for w := range v.out {
+			if w.name != "invisible" {
+				all = append(all, w)
+			}
+		}
+		slices.SortFunc(all, func(a, b rpidWord) int { return strings.Compare(a.space+a.name+a.words, b.space+b.name+b.words) })
+		for _, w := range rapid.SliceOfN(rapid.SampledFrom(all), 0, 3).Draw(d, label) {
+			vs = append(vs, presence.Value{Space: w.space, Name: w.name, Text: w.words})
+		}
+		return vs
+	}
+	notes := rapid.SliceOfN(rapid.Custom(func(d *rapid.T) presence.Note {
+		return presence.Note{Lang: rapid.SampledFrom([]string{"", "en", "de"}).Draw(d, "lang"), Text: rapid.String().Draw(d, "text")}
+	}), 0, 3)
+	rapid.Check(t, func(d *rapid.T) {
+		p := presence.Person{ID: "p", Card: presence.CIPID{DisplayName: rapid.String().Draw(d, "name")}}
+		p.Activities = &presence.Activities{Values: values(d, "activities", standard.activity), Notes: notes.Draw(d, "activity notes")}
+		p.Mood = &presence.Mood{Values: values(d, "moods", standard.mood), Notes: notes.Draw(d, "mood notes")}
+		p.Geo = []presence.RawXML{geopriv(pointInfo, "")}
+		once := Standard.ToPEP(&presence.State{Persons: []presence.Person{p}}, noon)
+		var s *presence.State
+		for _, it := range once {
+			var err error
+			s, err = Standard.ApplyPEP(s, it, noon)
+			if err != nil {
+				d.Fatalf("%s: %v", it.Payload, err)
+			}
+		}
+		if diff := cmp.Diff(once, Standard.ToPEP(s, noon)); diff != "" {
+			d.Fatal(diff)
+		}
+	})
+}
