@@ -214,8 +214,7 @@ func (c *clients) advance(tx *clientTx) {
 
 // launch sends the request on a way, as a new transaction (RFC 3263 §4.3).
 func (c *clients) launch(tx *clientTx, w way, h hop) {
-	f := w.flow()
-	sentBy := c.t.sentBy(f)
+	transport, sentBy := w.origin()
 	sh := tx.shard
 	sh.mu.Lock()
 	if tx.state == ended {
@@ -225,7 +224,7 @@ func (c *clients) launch(tx *clientTx, w way, h hop) {
 	tx.tries++
 	// RFC 3261 §8.1.1.7: the branch begins with the magic cookie.
 	tx.branch = "z9hG4bK" + tx.id + "." + strconv.Itoa(tx.tries)
-	b := appendRequest(&tx.msg, f.Transport, sentBy, tx.branch)
+	b := appendRequest(&tx.msg, transport, sentBy, tx.branch)
 	if c.bySize(tx, w, h, len(b)) {
 		sh.mu.Unlock()
 		c.advance(tx)
@@ -445,6 +444,17 @@ func (c *clients) stop() {
 	}
 }
 
+// upper is the name of a transport as Via has it.
+func upper(transport string) string {
+	switch transport {
+	case "udp":
+		return "UDP"
+	case "tcp":
+		return "TCP"
+	}
+	return strings.ToUpper(transport)
+}
+
 // appendRequest writes m as it goes out on a transport.
 func appendRequest(m *Message, transport, sentBy, branch string) []byte {
 	b := make([]byte, 0, 256+len(m.URI)+len(m.Header)+len(m.Body))
@@ -452,7 +462,7 @@ func appendRequest(m *Message, transport, sentBy, branch string) []byte {
 	b = append(b, ' ')
 	b = append(b, m.URI...)
 	b = append(b, " SIP/2.0\r\nVia: SIP/2.0/"...)
-	b = append(b, strings.ToUpper(transport)...)
+	b = append(b, upper(transport)...)
 	b = append(b, ' ')
 	b = append(b, sentBy...)
 	b = append(b, ";branch="...)

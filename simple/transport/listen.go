@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -81,6 +82,9 @@ func (t *Transport) listen(raw string) (*endpoint, error) {
 		return nil, fmt.Errorf("listening on %s: %w", raw, err)
 	}
 	e.addr = netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	if e.socket != nil && (t.cfg.Advertise != "" || !e.addr.Addr().IsUnspecified()) {
+		e.socket.sentBy = joinHostPort(cmp.Or(t.cfg.Advertise, e.addr.Addr().String()), int(e.addr.Port()))
+	}
 	return e, nil
 }
 

@@ -23,8 +23,6 @@ func (t *Transport) receive(head string, body []byte, w way, from netip.AddrPort
 	}
 	now := time.Now()
 	src := from.Addr().String()
-	m.req.SetTransport(w.flow().Transport)
-	m.req.SetSource(from.String())
 	back := w
 	if u, ok := w.(udpWay); ok {
 		back = udpReply(u, m)

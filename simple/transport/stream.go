@@ -62,6 +62,10 @@ var (
 
 func (s *stream) reliable() bool { return true }
 
+func (s *stream) origin() (transport, sentBy string) {
+	return s.transport, s.t.sentBy(s.flow())
+}
+
 func (s *stream) flow() Flow {
 	s.mu.Lock()
 	p := s.peer

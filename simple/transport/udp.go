@@ -16,6 +16,8 @@ type way interface {
 	send(b []byte, at *attempt) error
 	reliable() bool
 	flow() Flow
+	// origin is the transport, and our sent-by on it.
+	origin() (transport, sentBy string)
 }
 
 // udpSocket is one listening UDP socket. It keeps no state per source.
@@ -26,6 +28,8 @@ type udpSocket struct {
 	local string
 	six   bool // can reach IPv6
 	four  bool // can reach IPv4
+	// sentBy is the same for all peers, but of a socket on no one address.
+	sentBy string
 }
 
 // udpWay is a peer's address as seen from a socket.
@@ -35,6 +39,13 @@ type udpWay struct {
 }
 
 func (w udpWay) reliable() bool { return false }
+
+func (w udpWay) origin() (transport, sentBy string) {
+	if w.socket.sentBy != "" {
+		return "udp", w.socket.sentBy
+	}
+	return "udp", w.socket.t.sentBy(w.flow())
+}
 
 func (w udpWay) flow() Flow {
 	return Flow{Transport: "udp", Local: w.socket.local, Remote: w.to.String()}
