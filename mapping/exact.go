@@ -191,6 +191,9 @@ func sayable(p *Presence, t *presence.Service, now time.Time) bool {
 		}
 		d.Contact = &c
 	}
+	if d.UserInput != nil && t.UserInput != nil {
+		d.UserInput.IdleThreshold = t.UserInput.IdleThreshold // for each to find out
+	}
 	return presence.Equal(&presence.State{Services: []presence.Service{d}}, &presence.State{Services: []presence.Service{*t}})
 }
 

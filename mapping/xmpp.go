@@ -233,6 +233,11 @@ func (r *Rules) FromXMPP(old *presence.State, p Presence, now time.Time) *presen
 	}
 	t := tupleOf(p, now)
 	withoutExact(s, p.Resource, t.ID)
+	for i := range s.Services {
+		if u := s.Services[i].UserInput; s.Services[i].ID == t.ID && u != nil && t.UserInput != nil && u.LastInput.Equal(t.UserInput.LastInput) {
+			t.UserInput = u // the first to say so has said when the user became idle
+		}
+	}
 	switch {
 	case !p.Unavailable:
 		s.Services = withTuple(s.Services, t)
@@ -284,10 +289,23 @@ func tupleOf(p Presence, now time.Time) presence.Service {
 		t.Contact = &c
 	}
 	if !p.Idle.IsZero() {
-		t.UserInput = &presence.UserInput{Idle: true, LastInput: p.Idle}
+		t.UserInput = &presence.UserInput{Idle: true, LastInput: p.Idle, IdleThreshold: threshold(t.Timestamp.Sub(p.Idle))}
 	}
 	return t
 }
+
+// threshold is after how many seconds without input a client has called its
+// user idle (RFC 4480 §3.14): it says so at that moment, so whoever hears it
+// then can tell. Of one who has been idle for long nobody knows.
+func threshold(idle time.Duration) int {
+	if idle < time.Minute || idle > longIdle {
+		return 0
+	}
+	return int(idle.Truncate(time.Minute) / time.Second)
+}
+
+// longIdle is more than any client waits before it calls its user idle.
+const longIdle = 30 * time.Minute
 
 // xmppURI is where p came from as a URI (RFC 5122 §2), "" when it has none.
 func xmppURI(p Presence) string {

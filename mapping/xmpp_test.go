@@ -45,7 +45,11 @@ func TestFromXMPP_Table1(t *testing.T) {
 		{"XEP-0203 delay", Presence{Resource: "r", Stamp: noon.Add(-time.Hour)},
 			presence.Service{ID: "ID-r", Basic: presence.Open, Timestamp: noon.Add(-time.Hour)}},
 		{"XEP-0319 idle", Presence{Resource: "r", Idle: noon.Add(-time.Minute)},
-			presence.Service{ID: "ID-r", Basic: presence.Open, UserInput: &presence.UserInput{Idle: true, LastInput: noon.Add(-time.Minute)}}},
+			presence.Service{ID: "ID-r", Basic: presence.Open, UserInput: &presence.UserInput{Idle: true, IdleThreshold: 60, LastInput: noon.Add(-time.Minute)}}},
+		{"XEP-0319 idle for ten minutes and some", Presence{Resource: "r", Idle: noon.Add(-10*time.Minute - 7*time.Second)},
+			presence.Service{ID: "ID-r", Basic: presence.Open, UserInput: &presence.UserInput{Idle: true, IdleThreshold: 600, LastInput: noon.Add(-10*time.Minute - 7*time.Second)}}},
+		{"XEP-0319 idle for hours", Presence{Resource: "r", Idle: noon.Add(-5 * time.Hour)},
+			presence.Service{ID: "ID-r", Basic: presence.Open, UserInput: &presence.UserInput{Idle: true, LastInput: noon.Add(-5 * time.Hour)}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := Standard.FromXMPP(nil, c.p, noon)
@@ -101,6 +105,18 @@ func TestFromXMPP_Person(t *testing.T) {
 				t.Errorf("-want +got:\n%s", d)
 			}
 		})
+	}
+}
+
+// The idle presence that comes again says nothing new, however late it is.
+func TestIdleThresholdStays(t *testing.T) {
+	p := Presence{Resource: "r", Idle: noon.Add(-5 * time.Minute)}
+	s := Standard.FromXMPP(nil, p, noon)
+	if u := s.Services[0].UserInput; u.IdleThreshold != 300 || s.Persons[0].UserInput.IdleThreshold != 300 {
+		t.Errorf("threshold = %+v", u)
+	}
+	if again := Standard.FromXMPP(s, p, noon.Add(12*time.Minute)); again != s {
+		t.Errorf("the same again is news: %+v", again.Services[0].UserInput)
 	}
 }
 
