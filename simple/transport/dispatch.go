@@ -4,7 +4,9 @@ import "sync"
 
 // dispatcher hands requests to the handler: those of one Call-ID one after
 // the other in order of arrival, others side by side on at most max workers.
-// A worker is started when there is work for it and ends when there is none.
+// A worker is started when there is work for it. Some wait for more when there
+// is none: starting a goroutine, and letting its stack grow, for each request
+// was a tenth of its cost.
 type dispatcher struct {
 	handle func(*Request)
 	start  func(func()) bool // starts a worker
@@ -18,8 +20,13 @@ type dispatcher struct {
 	workers int
 	waiting int
 	size    int        // bytes of those waiting
-	idle    *sync.Cond // workers has become 0
+	parked  int        // workers without work
+	wake    *sync.Cond // for one of them
+	stopped bool
 }
+
+// maxParked is how many workers wait for work.
+const maxParked = 64
 
 // call is the line of requests of one Call-ID.
 type call struct {
@@ -34,7 +41,7 @@ func newDispatcher(lim Limits, start func(func()) bool, handle func(*Request)) *
 		max: lim.Workers, limit: lim.Queue, bytes: lim.QueueBytes,
 		calls: make(map[string]*call),
 	}
-	d.idle = sync.NewCond(&d.mu)
+	d.wake = sync.NewCond(&d.mu)
 	return d
 }
 
@@ -56,25 +63,36 @@ func (d *dispatcher) add(id string, r *Request) bool {
 	c = &call{id: id, line: []*Request{r}}
 	d.calls[id] = c
 	d.ready = append(d.ready, c)
-	grow := d.workers < d.max
+	grow := d.parked == 0 && d.workers < d.max
 	if grow {
 		d.workers++
+	} else if d.parked > 0 {
+		d.parked--
+		d.wake.Signal()
 	}
 	d.mu.Unlock()
 	if grow && !d.start(d.work) {
 		d.mu.Lock()
-		d.done()
+		d.workers--
 		d.mu.Unlock()
 	}
 	return true
+}
+
+// stop ends the workers that wait; the others end when there is no more work.
+func (d *dispatcher) stop() {
+	d.mu.Lock()
+	d.stopped, d.parked = true, 0
+	d.wake.Broadcast()
+	d.mu.Unlock()
 }
 
 // work is one worker.
 func (d *dispatcher) work() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	defer d.done()
-	for len(d.ready) > 0 {
+	defer func() { d.workers-- }()
+	for d.next() {
 		c := d.ready[0]
 		d.ready[0] = nil
 		d.ready = d.ready[1:]
@@ -96,11 +114,17 @@ func (d *dispatcher) work() {
 	}
 }
 
-func (d *dispatcher) done() {
-	d.workers--
-	if d.workers == 0 {
-		d.idle.Broadcast()
+// next waits for work; false means that there is none and the worker may go.
+// The lock is held.
+func (d *dispatcher) next() bool {
+	for len(d.ready) == 0 {
+		if d.stopped || d.parked >= maxParked {
+			return false
+		}
+		d.parked++
+		d.wake.Wait()
 	}
+	return true
 }
 
 // shrink gives back the part of the line that is done.

@@ -159,6 +159,7 @@ func (t *Transport) Run(ctx context.Context) error {
 	<-ctx.Done()
 	t.stopping.Store(true)
 	end := time.AfterFunc(t.lim.Grace, t.handlerEnd)
+	t.disp.stop()
 	t.workers.close()
 	end.Stop()
 	t.handlerEnd()
