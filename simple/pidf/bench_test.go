@@ -1,6 +1,7 @@
 package pidf
 
 import (
+	"fmt"
 	"os"
 	"testing"
 
@@ -39,6 +40,32 @@ func BenchmarkAppend2KB(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		dst = Append(dst[:0], s, "sip:alice@example.com")
+	}
+}
+
+// BenchmarkDecodeTuples reads a document of tuples alone, of which a decoder
+// without RPID makes all as well.
+func BenchmarkDecodeTuples(b *testing.B) {
+	doc := []byte(`<?xml version="1.0" encoding="UTF-8"?>` + "\n" +
+		`<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="pres:someone@example.com">` + "\n")
+	for i := range 8 {
+		doc = fmt.Appendf(doc, `  <tuple id="bs35r%[1]d">
+    <status><basic>%[2]s</basic></status>
+    <contact priority="0.%[3]d">im:someone%[1]d@mobilecarrier.example.net</contact>
+    <note xml:lang="en">Don't Disturb Please, number %[1]d!</note>
+    <note xml:lang="fr">Ne derangez pas, s'il vous plait</note>
+    <timestamp>2005-10-27T16:49:2%[1]dZ</timestamp>
+  </tuple>
+`, i, []string{"closed", "open"}[i%2], i+1)
+	}
+	doc = append(doc, "</presence>\n"...)
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := Decode(doc)
+		if err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
