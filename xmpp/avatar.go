@@ -1,7 +1,9 @@
 package xmpp
 
 import (
+	"crypto/sha1"
 	"encoding/base64"
+	"encoding/hex"
 	"strconv"
 	"strings"
 
@@ -13,93 +15,149 @@ import (
 	"github.com/porchlight-im/porchlight/xmpp/payload"
 )
 
-// pictureOf returns the image that stands for the person of s, as far as it is
-// here. What may be fetched is; then is called when it has come.
-func (p *Port) pictureOf(s *presence.State, then func()) (picture.Picture, bool) {
-	uri := mapping.IconOf(s)
-	if uri == "" || p.pictures == nil {
-		return picture.Picture{}, false
+// The pictures of contacts: announced by eventing (XEP-0084) or, of clients
+// without it, by presence with the picture in the card (XEP-0153).
+
+// announce notes which picture leg's presentity has, and how she tells, and
+// reports whether that is news. Her card counts only while eventing tells of
+// none.
+func (f *follows) announce(leg bridge.Leg, id string, event bool) (news bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	x := f.of(leg)
+	if !event && x.event && x.avatar != "" || x.avatar == id && x.event == event {
+		return false
 	}
-	found, ok := p.pictures.Of(uri)
-	if !ok {
-		p.pictures.Want(uri, func(picture.Picture) { then() })
-	}
-	return found, ok
+	news = x.avatar != id
+	x.avatar, x.event = id, event
+	return news
 }
 
-// metadataItem announces an avatar (XEP-0084 §4.2).
-func metadataItem(p picture.Picture) mapping.Item {
-	b := payload.AppendAttr([]byte("<metadata xmlns='"+payload.NodeAvatarMetadata+"'><info"), "id", p.ID)
-	b = payload.AppendAttr(b, "type", p.Type)
-	b = payload.AppendAttr(b, "bytes", strconv.Itoa(p.Bytes))
-	b = payload.AppendAttr(b, "width", strconv.Itoa(p.Width))
-	b = payload.AppendAttr(b, "height", strconv.Itoa(p.Height))
-	return mapping.Item{Node: payload.NodeAvatarMetadata, ID: p.ID, Payload: string(append(b, "/></metadata>"...))}
+// announced reports whether id is still the picture of leg's presentity.
+func (f *follows) announced(leg bridge.Leg, id string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	x := f.all[leg]
+	return x != nil && x.avatar == id
 }
+
+// dropAvatar makes the picture id, which was not to be had, news when it is
+// announced again.
+func (f *follows) dropAvatar(leg bridge.Leg, id string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if x := f.all[leg]; x != nil && x.avatar == id {
+		x.avatar = ""
+	}
+}
+
+// announcement is one picture that the metadata of an avatar names.
+type announcement struct{ id, url string }
 
 // takeMetadata takes in the announcement of a contact's avatar, or its end.
 func (c *component) takeMetadata(leg bridge.Leg, it mapping.Item, change bridge.ChangeID) {
 	if c.port.pictures == nil {
 		return
 	}
-	id, ok := announced(it.Payload)
+	a, why := announcedBy(it.Payload, c.port.pictures.MaxBytes())
+	if why != "" {
+		c.port.metrics.refused.WithLabelValues("event").Inc()
+		c.log.Debug("avatar not taken", "watcher", leg.Watcher, "presentity", leg.Presentity, "change", change, "err", why)
+		return
+	}
+	if !c.follows.announce(leg, a.id, true) {
+		return
+	}
 	switch {
-	case !ok:
-		c.log.Debug("avatar not understood", "watcher", leg.Watcher, "presentity", leg.Presentity, "change", change)
-	case id == "":
-		c.port.hub.Deliver(leg, change, func(old *presence.State) *presence.State { return mapping.WithIcons(old, nil) })
-	default:
-		c.showPicture(leg, id, change, func(from, to string) {
-			c.askItems(question{why: askPicture, leg: leg, to: to, id: id}, from, payload.NodeAvatarData, id)
+	case a.id == "": // XEP-0084 §3.5
+		c.hidePicture(leg, change)
+	case c.showPicture(leg, a.id, change):
+	case a.url != "":
+		c.port.pictures.Want(a.url, func(p picture.Picture) {
+			if p.ID == a.id && c.follows.announced(leg, a.id) {
+				c.showPicture(leg, a.id, change)
+			}
 		})
+	default:
+		q := followQuestion(askPicture, leg)
+		q.id = a.id
+		c.ask(q)
 	}
 }
 
-// announced reads the metadata of an avatar: the id of the first image that is
-// served by eventing, "" when there is no avatar any more.
-func announced(metadata string) (id string, ok bool) {
+// announcedBy reads the metadata of an avatar (XEP-0084 §4.2.1): the first
+// picture that is served by eventing, else the first at a URL; no id when there
+// is no avatar any more. why tells what is wrong.
+func announcedBy(metadata string, maxBytes int) (a announcement, why string) {
 	if metadata == "" {
-		return "", true
+		return a, ""
 	}
 	var x xmltext.Scanner
 	x.Reset([]byte(metadata))
 	_, err := x.Next()
 	if err != nil || string(x.Space) != payload.NodeAvatarMetadata || string(x.Local) != "metadata" {
-		return "", false
+		return a, "not an avatar's metadata"
 	}
 	none := true
 	err = x.Each(func() error {
-		if string(x.Local) == "info" {
+		if string(x.Local) == "info" || string(x.Local) == "pointer" {
 			none = false
-			if id == "" && len(x.Attr("url")) == 0 {
-				id = strings.ToLower(string(x.Attr("id")))
-			}
+		}
+		id, url := strings.ToLower(string(x.Attr("id"))), string(x.Attr("url"))
+		n, err := strconv.Atoi(string(x.Attr("bytes")))
+		switch {
+		case string(x.Local) != "info":
+		case !isSHA1(id) || err != nil || n <= 0:
+			why = "its id or size is none"
+		case n > maxBytes:
+			why = "it is too large"
+		case a.id == "", a.url != "" && url == "":
+			a = announcement{id, url}
 		}
 		return x.Skip()
 	})
-	return id, err == nil && (none || len(id) == 40)
+	switch {
+	case err != nil:
+		return announcement{}, "not readable"
+	case a.id != "" || none:
+		return a, ""
+	case why == "":
+		why = "it is elsewhere"
+	}
+	return a, why
 }
 
-// showPicture makes the image called id the icon of leg's presentity, or has
-// it asked for when it is not here.
-func (c *component) showPicture(leg bridge.Leg, id string, change bridge.ChangeID, ask func(from, to string)) {
+func isSHA1(id string) bool {
+	_, err := hex.DecodeString(id)
+	return len(id) == 2*sha1.Size && err == nil
+}
+
+// showPicture makes the picture called id the icon of leg's presentity, if it
+// is here.
+func (c *component) showPicture(leg bridge.Leg, id string, change bridge.ChangeID) (here bool) {
 	p, _, ok := c.port.pictures.Get(id)
 	if !ok {
-		ask(jidOf(leg.Watcher)+"/"+watcherResource, jidOf(leg.Presentity))
-		return
+		return false
 	}
 	icon := mapping.Icon(c.port.pictures.URL(id), id, p.Type, p.Bytes, p.Width, p.Height)
 	if icon.URI == "" {
-		return // nowhere to load it from
+		c.log.Debug("avatar not shown: no URL to load it from", "presentity", leg.Presentity, "change", change)
+		return true
 	}
 	c.port.hub.Deliver(leg, change, func(old *presence.State) *presence.State {
 		return mapping.WithIcons(old, []presence.Icon{icon})
 	})
+	return true
 }
 
-// takePicture takes in an image that was asked for, by itself (XEP-0084 §3.4)
-// or in a card (XEP-0153 §4).
-func (c *component) takePicture(q question, s *stanza) {
+func (c *component) hidePicture(leg bridge.Leg, change bridge.ChangeID) {
+	c.port.hub.Deliver(leg, change, func(old *presence.State) *presence.State { return mapping.WithIcons(old, nil) })
+}
+
+// takePicture takes in a picture that was asked for, by itself (XEP-0084 §3.4)
+// or in a card (XEP-0153 §3.2). forAll tells that it is the answer for all who
+// wait.
+func (c *component) takePicture(q question, others []question, s *stanza) (forAll bool) {
 	change := bridge.NewChange()
 	text := ""
 	switch {
@@ -107,25 +165,48 @@ func (c *component) takePicture(q question, s *stanza) {
 		text = contentOf(s.items[0].Payload)
 	case q.why == askCard && s.card != nil:
 		text = s.card.photo
-		c.takeCard(q.leg, s.card, change)
 	}
 	if text == "" {
-		return
+		c.unanswered(q)
+		return false
 	}
+	why := c.storePicture(q.id, text)
+	if why != "" {
+		// Once for each hash: it is not asked for again until another is
+		// announced.
+		c.log.Debug("picture refused", "presentity", q.leg.Presentity, "change", change, "err", why)
+		return false
+	}
+	for _, x := range append(others, q) {
+		if s.card != nil {
+			c.takeCard(x.leg, s.card, change)
+		}
+		if c.follows.announced(x.leg, x.id) {
+			c.showPicture(x.leg, x.id, change)
+		}
+	}
+	return true
+}
+
+// storePicture stores the picture whose base64 is text and whose hash has to be
+// id; why tells what is wrong with it.
+func (c *component) storePicture(id, text string) (why string) {
+	// XEP-0084 §4.1, XEP-0153 §4.6: white space is ignored.
 	data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
 	if err != nil {
-		c.log.Debug("picture refused", "presentity", q.leg.Presentity, "change", change, "err", "its base64 is wrong")
-		return
+		c.port.metrics.refused.WithLabelValues("picture").Inc()
+		return "its base64 is wrong"
 	}
-	p, err := c.port.pictures.Put(data)
-	switch {
-	case err != nil:
-		c.log.Debug("picture refused", "presentity", q.leg.Presentity, "change", change, "err", err)
-	case p.ID != q.id:
-		c.log.Debug("picture refused", "presentity", q.leg.Presentity, "change", change, "err", "it is not the one announced")
-	default:
-		c.showPicture(q.leg, p.ID, change, func(string, string) {})
+	sum := sha1.Sum(data)
+	if hex.EncodeToString(sum[:]) != id {
+		c.port.metrics.refused.WithLabelValues("picture").Inc()
+		return "it is not the one announced"
 	}
+	_, err = c.port.pictures.Put(data) // counts what it refuses
+	if err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // takeCard takes in a contact's card.
@@ -154,22 +235,19 @@ func contentOf(element string) string {
 	return text
 }
 
-// takePhoto takes in the hash of a photo that a contact's presence has
-// (XEP-0153 §3.2): her card is asked for when it is news.
+// takePhoto takes in the hash of a photo that a contact's presence has, "" for
+// none (XEP-0153 §3.2): her card is asked for when it is news.
 func (c *component) takePhoto(leg bridge.Leg, hash string, change bridge.ChangeID) {
-	hash = strings.ToLower(hash)
-	if c.port.pictures == nil || len(hash) != 40 {
+	if c.port.pictures == nil || hash != "" && !isSHA1(hash) || !c.follows.announce(leg, hash, false) {
 		return
 	}
-	_, view := c.port.hub.Standing(leg)
-	if view != nil && view.State != nil {
-		if uri := mapping.IconOf(view.State); uri != "" && uri == c.port.pictures.URL(hash) {
-			return
-		}
+	if hash == "" {
+		c.hidePicture(leg, change)
+		return
 	}
-	c.showPicture(leg, hash, change, func(from, to string) {
-		c.ask(question{why: askCard, leg: leg, to: to, id: hash}, from, func(dst []byte) []byte {
-			return append(dst, "<vCard xmlns='"+payload.NSVCard+"'/>"...)
-		})
-	})
+	if !c.showPicture(leg, hash, change) {
+		q := followQuestion(askCard, leg)
+		q.id = hash
+		c.ask(q)
+	}
 }

@@ -38,6 +38,6 @@ func BenchmarkView(b *testing.B) {
 	buf := make([]byte, 0, 1<<10)
 	b.ReportAllocs()
 	for b.Loop() {
-		buf, _ = appendView(buf[:0], "romeo@im.example", v)
+		buf, _ = appendView(buf[:0], "romeo@im.example", v, "")
 	}
 }

@@ -1,6 +1,7 @@
 package xmpp
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -11,27 +12,50 @@ import (
 )
 
 // client is one resource of a Jabber user that has shown itself to a virtual
-// user, and which events of his it asks for (XEP-0163 §4.3.2).
+// user, by presence or by the probe of its login, and which events of his it
+// asks for (XEP-0163 §4.3.2).
 type client struct {
 	jid   string
-	caps  caps
+	caps  caps // zero when it has told none
+	known knowledge
 	wants payload.Wants
-	sent  map[string]string // by node: the payload that was sent last
+	sent  digests
 }
 
-// clients are those of one component, by the leg of user and virtual user.
+// digests has for each of payload.Nodes the digest of what was sent last, zero
+// when nothing was.
+type digests [payload.NodeCount]uint64
+
+// knowledge is how well it is known what a client asks for.
+type knowledge uint8
+
+const (
+	unknown knowledge = iota
+	asked
+	told
+)
+
+// audience are the clients of one leg's watcher, the latest to show itself
+// last.
+type audience struct {
+	clients []*client
+	// bare is what was sent to the watcher's bare JID, for want of clients.
+	bare digests
+}
+
+// clients are those of one component.
 type clients struct {
 	mu  sync.Mutex
-	all map[bridge.Leg]map[string]*client // by full JID
-	n   int
+	all map[bridge.Leg]*audience
+	n   int // clients
 	// known has what verified capabilities ask for. Only what everyone can
 	// check is in it, so that nobody can speak for the clients of others
-	// (XEP-0115 §8.1).
+	// (XEP-0115 §9.3).
 	known *cache.Cache
 }
 
 // The bounds of clients.
-const (
+var (
 	maxClients      = 200_000
 	maxClientsOfLeg = 32
 	maxKnown        = 10_000
@@ -39,55 +63,120 @@ const (
 )
 
 func newClients() *clients {
-	return &clients{all: make(map[bridge.Leg]map[string]*client), known: cache.New(knownFor, 0)}
+	return &clients{all: make(map[bridge.Leg]*audience), known: cache.New(knownFor, 0)}
 }
 
-// show notes that the client jid of leg's watcher has shown itself with caps.
-// fresh tells that it was not known so before; ask, that nobody knows what it
-// asks for.
-func (cs *clients) show(leg bridge.Leg, jid string, c caps) (fresh, ask bool) {
+// key names what a client can, in the cache; "" when it is not told in a way
+// that can be verified.
+func (c caps) key() string {
+	if c.hash != "sha-1" || c.ver == "" {
+		return ""
+	}
+	return c.ver
+}
+
+// of returns the audience of leg, making it. mu is held.
+func (cs *clients) of(leg bridge.Leg) *audience {
+	a := cs.all[leg]
+	if a == nil {
+		a = &audience{}
+		cs.all[leg] = a
+	}
+	return a
+}
+
+func (a *audience) index(jid string) int {
+	return slices.IndexFunc(a.clients, func(x *client) bool { return x.jid == jid })
+}
+
+// put makes x the latest client of leg. Of too many the one that showed itself
+// first is forgotten. mu is held.
+func (cs *clients) put(leg bridge.Leg, x *client) {
+	if cs.n >= maxClients && cs.all[leg] == nil {
+		return
+	}
+	a := cs.of(leg)
+	if i := a.index(x.jid); i >= 0 {
+		a.clients = slices.Delete(a.clients, i, i+1)
+		cs.n--
+	}
+	a.clients = append(a.clients, x)
+	cs.n++
+	if len(a.clients) > maxClientsOfLeg {
+		a.clients = slices.Delete(a.clients, 0, 1)
+		cs.n--
+	}
+}
+
+// show notes that the client jid of leg's watcher has shown itself with c, and
+// reports whether that is news.
+func (cs *clients) show(leg bridge.Leg, jid string, c caps) (news bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	of := cs.all[leg]
-	old := of[jid]
-	if old != nil && old.caps == c {
-		return false, false
+	x := &client{jid: jid, caps: c}
+	if a := cs.all[leg]; a != nil {
+		if i := a.index(jid); i >= 0 {
+			old := a.clients[i]
+			if old.caps == c {
+				return false
+			}
+			x.sent = old.sent
+		}
 	}
-	if old == nil && (cs.n >= maxClients || len(of) >= maxClientsOfLeg) {
-		return false, false
-	}
-	if of == nil {
-		of = make(map[string]*client)
-		cs.all[leg] = of
-	}
-	if old == nil {
-		cs.n++
-	}
-	x := &client{jid: jid, caps: c, sent: make(map[string]string)}
-	of[jid] = x
-	wants, known := cs.known.Get(c.key())
-	if known {
-		x.wants = wants.(payload.Wants)
-	}
-	return true, !known
+	cs.put(leg, x)
+	return true
 }
 
-// key names what a client can, in the cache.
-func (c caps) key() string { return c.hash + " " + c.node + "#" + c.ver }
+// login notes that the client jid of leg's watcher has logged in: it has
+// nothing yet. What may be left of other clients, of which only their login is
+// known, is asked again whether it is still there.
+func (cs *clients) login(leg bridge.Leg, jid string) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if a := cs.all[leg]; a != nil {
+		for _, x := range a.clients {
+			if byLogin(x) && x.known == told {
+				x.known = unknown
+			}
+		}
+	}
+	cs.put(leg, &client{jid: jid})
+}
 
 // describe notes what the client jid asks for, if it still shows the caps that
-// it was asked about; with verified it is true of all that show these.
-func (cs *clients) describe(leg bridge.Leg, jid string, c caps, wants payload.Wants, verified bool) {
+// it was asked about.
+func (cs *clients) describe(leg bridge.Leg, jid string, c caps, wants payload.Wants) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	if verified {
-		if cs.known.ItemCount() >= maxKnown {
-			cs.known.Flush()
-		}
-		cs.known.SetDefault(c.key(), wants)
+	a := cs.all[leg]
+	if a == nil {
+		return
 	}
-	if x := cs.all[leg][jid]; x != nil && x.caps == c {
-		x.wants = wants
+	if i := a.index(jid); i >= 0 && a.clients[i].caps == c {
+		a.clients[i].wants, a.clients[i].known = wants, told
+	}
+}
+
+// verify notes what capabilities mean, for all that show them.
+func (cs *clients) verify(key string, wants payload.Wants) {
+	if cs.known.ItemCount() >= maxKnown {
+		cs.known.DeleteExpired()
+	}
+	if cs.known.ItemCount() < maxKnown {
+		cs.known.SetDefault(key, wants)
+	}
+}
+
+// unasked notes that the client jid was not asked, or has not answered.
+func (cs *clients) unasked(leg bridge.Leg, jid string) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	a := cs.all[leg]
+	if a == nil {
+		return
+	}
+	if i := a.index(jid); i >= 0 && a.clients[i].known == asked {
+		a.clients[i].known = unknown
 	}
 }
 
@@ -95,68 +184,111 @@ func (cs *clients) describe(leg bridge.Leg, jid string, c caps, wants payload.Wa
 func (cs *clients) leave(leg bridge.Leg, jid string) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	of := cs.all[leg]
-	for full := range of {
-		if jid == "" || full == jid {
-			delete(of, full)
-			cs.n--
-		}
+	cs.drop(leg, func(x *client) bool { return jid == "" || x.jid == jid })
+}
+
+// forget forgets the clients of leg, which is no watch any more, that only
+// their login is known of.
+func (cs *clients) forget(leg bridge.Leg) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.drop(leg, byLogin)
+}
+
+func byLogin(x *client) bool { return x.caps.ver == "" }
+
+// drop forgets those clients of leg that which is true of. mu is held.
+func (cs *clients) drop(leg bridge.Leg, which func(*client) bool) {
+	a := cs.all[leg]
+	if a == nil {
+		return
 	}
-	if len(of) == 0 {
+	cs.n -= len(a.clients)
+	a.clients = slices.DeleteFunc(a.clients, which)
+	cs.n += len(a.clients)
+	if len(a.clients) == 0 {
 		delete(cs.all, leg)
 	}
 }
 
-// clear forgets all clients: the stream on which they showed themselves is
-// gone. What capabilities mean stays known.
-func (cs *clients) clear() {
+// again makes everything be sent again to the clients of leg's watcher, who has
+// subscribed anew.
+func (cs *clients) again(leg bridge.Leg) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	clear(cs.all)
-	cs.n = 0
+	if a := cs.all[leg]; a != nil {
+		a.bare = digests{}
+		for _, x := range a.clients {
+			x.sent = digests{}
+		}
+	}
+}
+
+// reset makes the clients that only their login is known of be asked anew, and
+// forgets the others: the stream on which they were is gone, and the resync
+// makes these show themselves again. What capabilities mean stays known.
+func (cs *clients) reset() {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	for leg, a := range cs.all {
+		cs.drop(leg, func(x *client) bool { return !byLogin(x) })
+		for _, x := range a.clients {
+			x.known, x.sent = unknown, digests{}
+		}
+	}
 	cs.known.DeleteExpired()
 }
 
 // seen takes in that a resource of a Jabber user has sent presence to a
 // virtual user.
 func (c *component) seen(leg bridge.Leg, s *stanza) {
-	if s.kind == unavailable {
-		_, resource := partsOf(s.from)
-		if resource == "" {
-			c.clients.leave(leg, "")
-		} else {
-			c.clients.leave(leg, s.from)
-		}
-		return
-	}
-	if s.caps.ver == "" || s.caps.node == "" {
-		return
-	}
-	fresh, ask := c.clients.show(leg, s.from, s.caps)
+	_, resource := partsOf(s.from)
 	switch {
-	case ask:
-		c.askCaps(leg, s.from, bareOf(s.to), s.caps)
-	case fresh:
-		c.push(leg)
+	case s.kind == unavailable && resource == "":
+		c.clients.leave(leg, "")
+	case s.kind == unavailable:
+		c.clients.leave(leg, s.from)
+	case resource == "" || s.caps.ver == "" || s.caps.node == "":
+		// XEP-0163 §4.3.2 rule 3: without capabilities it asks for nothing.
+	case c.clients.show(leg, s.from, s.caps):
+		c.tellEvents(leg)
 	}
 }
 
-// askCaps asks a client what its capabilities mean (XEP-0115 §6.2).
-func (c *component) askCaps(leg bridge.Leg, to, from string, what caps) {
-	node := what.node + "#" + what.ver
-	c.ask(question{why: askCaps, leg: leg, to: to, caps: what}, from, func(dst []byte) []byte {
-		return append(payload.AppendAttr(append(dst, "<query xmlns='"+payload.NSInfo+"'"...), "node", node), '/', '>')
-	})
-}
-
-// takeCaps takes in what a client has said of its capabilities.
-func (c *component) takeCaps(q question, s *stanza) {
-	if s.described == nil {
+// login takes in the probe that a server sends for a watcher's new resource.
+// When the virtual user follows him, presence with capabilities comes too.
+func (c *component) login(leg bridge.Leg, s *stanza) {
+	_, resource := partsOf(s.from)
+	v, _ := c.port.hub.Standing(reverse(leg))
+	if resource == "" || v.State == bridge.Active && c.asks.following(reverse(leg)) {
 		return
 	}
-	// XEP-0115 §5.4: what does not give the same string is true of this
-	// client alone.
-	verified := q.caps.hash == "sha-1" && s.described.Ver() == q.caps.ver
-	c.clients.describe(q.leg, q.to, q.caps, payload.WantsOf(s.described.Features), verified)
-	c.push(q.leg)
+	c.clients.login(leg, s.from)
+	c.tellEvents(leg)
+}
+
+// takeCaps takes in what a client has said of its capabilities. forAll tells
+// that it is the answer for all who wait.
+func (c *component) takeCaps(q question, others []question, s *stanza) (forAll bool) {
+	if s.described == nil {
+		if s.kind == errorType {
+			c.clients.leave(q.leg, q.to) // it is gone, or no client for us
+		}
+		return false
+	}
+	wants := payload.WantsOf(s.described.Features)
+	// XEP-0115 §5.4 step 3.9: what does not give the same string is true of
+	// this client alone.
+	key := q.caps.key()
+	if key != "" && s.described.Ver() == key {
+		c.clients.verify(key, wants)
+		for _, o := range others {
+			c.clients.describe(o.leg, o.to, o.caps, wants)
+			c.tellEvents(o.leg)
+		}
+		forAll = true
+	}
+	c.clients.describe(q.leg, q.to, q.caps, wants)
+	c.tellEvents(q.leg)
+	return forAll
 }

@@ -49,16 +49,18 @@ type component struct {
 	domain string
 	secret string
 
-	outbox     *bridge.Outbox // states for the watchers on XMPP
-	asks       *asks          // what the hub wants of Jabber users
-	answers    *answers       // replies to stanzas
-	watches    *watches
-	resync     *resync
-	questions  *questions    // iqs that wait for their answers
-	introduced *introduced   // virtual users who have shown themselves
-	clients    *clients      // clients that have shown themselves to virtual users
-	backlog    []bridge.Item // taken from the Outbox; the writer's
-	started    time.Time
+	outbox    *bridge.Outbox // states for the watchers on XMPP
+	asks      *asks          // what the hub wants of Jabber users
+	answers   *answers       // replies to stanzas
+	watches   *watches
+	resync    *resync
+	questions *questions    // iqs that wait for their answers
+	follows   *follows      // what is known of followed contacts' events
+	clients   *clients      // who wants which events of virtual users
+	events    *legQueue     // watches whose clients are to be told
+	wanted    *wanted       // pictures of virtual users that are being fetched
+	backlog   []bridge.Item // taken from the Outbox; the writer's
+	started   time.Time
 
 	pool []chan stanza // one queue per worker
 	seed maphash.Seed
@@ -82,9 +84,13 @@ func newComponent(p *Port, cfg Component, secret string) *component {
 		answers:   newAnswers(p.metrics),
 		watches:   newWatches(),
 		resync:    newResync(),
-		questions: newQuestions(), introduced: newIntroduced(), clients: newClients(),
-		seed: maphash.MakeSeed(),
-		err:  errNotYet,
+		questions: newQuestions(),
+		follows:   newFollows(),
+		clients:   newClients(),
+		events:    newLegQueue(),
+		wanted:    newWanted(),
+		seed:      maphash.MakeSeed(),
+		err:       errNotYet,
 	}
 	for range workers {
 		c.pool = append(c.pool, make(chan stanza, workerQueue))

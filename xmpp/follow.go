@@ -82,8 +82,7 @@ func (c *component) settle(leg bridge.Leg, s *stanza, change bridge.ChangeID) {
 	if s.kind == unsubscribed {
 		// RFC 8048 §5.3.1: terminated, reason rejected.
 		c.asks.forget(leg)
-		c.retire(leg)
-		c.introduced.forget(leg)
+		c.unfollow(leg)
 		c.port.hub.Settle(leg, bridge.Verdict{State: bridge.Terminated, Reason: "rejected",
 			Err: &bridge.Error{Kind: bridge.Forbidden, Detail: s.text()}}, change)
 		return
@@ -222,8 +221,7 @@ func (c *component) appendAsk(dst []byte, leg bridge.Leg, how ask) []byte {
 	v, _ := c.port.hub.Standing(leg)
 	switch how {
 	case askDetach:
-		c.retire(leg)
-		c.introduced.forget(leg)
+		c.unfollow(leg)
 		// RFC 8048 §5.3.3 step 2: the authorization stays, so no unsubscribe.
 		return c.appendKind(dst, c.leaving(leg, from), to, unavailable, "")
 	case askFetch: // RFC 8048 §7.2

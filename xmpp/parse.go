@@ -102,8 +102,8 @@ func (p *parser) presenceChild(s *stanza) error {
 			s.stamp = stampOf(string(p.x.Attr("stamp")))
 		case space == payload.NSIdle && local == "idle":
 			s.idle = stampOf(string(p.x.Attr("since")))
-		case space == payload.NSLast && local == "query" && s.idle.IsZero():
-			s.idle = idleFor(string(p.x.Attr("seconds")), time.Now())
+		case space == payload.NSLast && local == "query":
+			s.lastActive = secondsOf(string(p.x.Attr("seconds")))
 		case space == payload.NSCaps && local == "c":
 			s.caps = caps{string(p.x.Attr("hash")), string(p.x.Attr("node")), string(p.x.Attr("ver"))}
 		case space == payload.NSVCardUpdate && local == "x":

@@ -69,8 +69,11 @@ func (p *parser) itemsChildren(s *stanza, node string) error {
 				it.Payload, err = p.x.Raw()
 				return err
 			})
-			if it.Payload != "" {
+			switch {
+			case it.Payload != "":
 				s.add(it)
+			case s.name == "message" && len(s.notified) < maxItems:
+				s.notified = append(s.notified, node)
 			}
 			return err
 		case "retract":
@@ -169,12 +172,11 @@ func (p *parser) photoHash(s *stanza) error {
 	})
 }
 
-// idleFor is the time that lies so many seconds before now (XEP-0256 §2); zero
-// when the text is no such number.
-func idleFor(seconds string, now time.Time) time.Time {
-	n, err := strconv.ParseUint(seconds, 10, 31)
+// secondsOf reads a number of seconds; zero when the text is none.
+func secondsOf(text string) time.Duration {
+	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {
-		return time.Time{}
+		return 0
 	}
-	return now.Add(-time.Duration(n) * time.Second).Truncate(time.Second)
+	return time.Duration(n) * time.Second
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/porchlight-im/porchlight/bridge"
-	"github.com/porchlight-im/porchlight/bridge/picture"
 	"github.com/porchlight-im/porchlight/mapping"
 	"github.com/porchlight-im/porchlight/xmpp/payload"
 )
@@ -30,37 +29,61 @@ func (c *component) viewFor(s *stanza) *bridge.View {
 
 // answerPubSub answers a question or a wish about a virtual user's nodes.
 func (c *component) answerPubSub(s *stanza) {
-	if s.kind != "get" || s.verb != "items" {
-		// XEP-0060 §7.1.3, §6.1.3: what is not supported is said by name.
-		c.answerError(s, errNoFeature)
+	switch {
+	case s.verb == "publish" || s.verb == "retract":
+		c.answerError(s, errForbidden) // XEP-0060 §7.1.3.1, §7.2.3.1
+		return
+	case s.kind != "get" || s.verb != "items":
+		c.answerUnsupported(s)
 		return
 	}
 	view := c.viewFor(s)
 	if view == nil {
-		c.answerError(s, errNotSubscribed)
+		// XEP-0060 §6.5.9.6: whether there is such a node or not.
+		c.answerPubSubError(s, "auth", "not-authorized", "presence-subscription-required", "")
 		return
 	}
-	items := c.itemsOf(view)
 	if s.verbNode == payload.NodeAvatarData {
 		c.answerPicture(s, view)
 		return
 	}
-	i := slices.IndexFunc(items, func(it mapping.Item) bool { return it.Node == s.verbNode })
-	if i < 0 || len(s.ids) > 0 && !slices.Contains(s.ids, items[i].ID) {
-		c.answerError(s, errNotFound)
+	items, i := c.itemsOf(view), payload.NodeIndex(s.verbNode)
+	if i < 0 || items[i].payload == nil || len(s.ids) > 0 && !slices.Contains(s.ids, string(items[i].id)) {
+		c.answerError(s, errNotFound) // XEP-0060 §6.5.9.11, §6.5.9.12
 		return
 	}
-	c.answerItems(s, items[i])
+	c.answerItems(s, string(items[i].id), items[i].payload)
 }
 
-// errNotSubscribed tells who does not watch a user that he must
-// (XEP-0060 §6.5.9.3).
-var errNotSubscribed = mapping.StanzaError{Type: "auth", Condition: "not-authorized"}
+var errForbidden = mapping.StanzaError{Type: "auth", Condition: "forbidden"}
 
-func (c *component) answerItems(s *stanza, it mapping.Item) {
+// answerUnsupported tells by its name what is not there (XEP-0060 §6.1.3.10,
+// §8.1.1): who watches a user is subscribed to all of his nodes (XEP-0163 §4.1).
+func (c *component) answerUnsupported(s *stanza) {
+	feature, known := map[string]string{
+		"subscribe": "subscribe", "unsubscribe": "subscribe", "options": "subscription-options",
+		"subscriptions": "retrieve-subscriptions", "affiliations": "retrieve-affiliations",
+		"create": "create-nodes", "default": "retrieve-default",
+	}[s.verb]
+	if !known {
+		c.answerError(s, errNoFeature)
+		return
+	}
+	c.answerPubSubError(s, "cancel", "feature-not-implemented", "unsupported", feature)
+}
+
+func (c *component) answerPubSubError(s *stanza, kind, condition, more, feature string) {
+	c.answers.add("iq", func(dst []byte) []byte {
+		dst = append(appendHead(dst, s.name, s.to, s.from, errorType, s.id), '>')
+		dst = payload.AppendPubSubError(dst, kind, condition, more, feature)
+		return append(dst, "</iq>"...)
+	})
+}
+
+func (c *component) answerItems(s *stanza, id string, body []byte) {
 	c.answerResult(s, func(dst []byte) []byte {
 		dst = append(dst, "<pubsub xmlns='"+payload.NSPubSub+"'>"...)
-		dst = payload.AppendItems(dst, it.Node, it.ID, it.Payload)
+		dst = payload.AppendItems(dst, s.verbNode, []byte(id), body)
 		return append(dst, "</pubsub>"...)
 	})
 }
@@ -78,17 +101,8 @@ func (c *component) answerPicture(s *stanza, view *bridge.View) {
 		c.answerError(s, errNotFound)
 		return
 	}
-	body := "<data xmlns='" + payload.NodeAvatarData + "'>" + base64.StdEncoding.EncodeToString(data) + "</data>"
-	c.answerItems(s, mapping.Item{Node: payload.NodeAvatarData, ID: p.ID, Payload: body})
-}
-
-// avatarOf returns the image of the virtual user that view shows.
-func (c *component) avatarOf(view *bridge.View) (picture.Picture, bool) {
-	if view == nil || view.State == nil {
-		return picture.Picture{}, false
-	}
-	a := view.Presentity
-	return c.port.pictureOf(view.State, func() { c.pushAll(a) })
+	body := base64.StdEncoding.AppendEncode([]byte("<data xmlns='"+payload.NodeAvatarData+"'>"), data)
+	c.answerItems(s, p.ID, append(body, "</data>"...))
 }
 
 // answerNodes lists the nodes of a virtual user that have something
@@ -98,20 +112,22 @@ func (c *component) answerNodes(s *stanza) {
 	items := c.itemsOf(c.viewFor(s))
 	c.answerResult(s, func(dst []byte) []byte {
 		dst = append(dst, "<query xmlns='"+payload.NSItems+"'>"...)
-		for _, it := range items {
-			dst = payload.AppendAttr(append(dst, "<item"...), "jid", bare)
-			dst = append(payload.AppendAttr(dst, "node", it.Node), '/', '>')
+		for i := range items {
+			if items[i].payload != nil {
+				dst = payload.AppendAttr(append(dst, "<item"...), "jid", bare)
+				dst = append(payload.AppendAttr(dst, "node", payload.Nodes[i]), '/', '>')
+			}
 		}
 		return append(dst, "</query>"...)
 	})
 }
 
-// answerCard hands out the card of a virtual user (XEP-0054 §3.1), empty for
-// who does not watch him.
+// answerCard hands out the card of a virtual user (XEP-0054 §3.3) to who
+// watches him.
 func (c *component) answerCard(s *stanza) {
 	view := c.viewFor(s)
 	if view == nil || view.State == nil {
-		c.answerError(s, errNotFound)
+		c.answerError(s, errUnavailable)
 		return
 	}
 	p, ok := c.avatarOf(view)

@@ -163,10 +163,13 @@ var stanzaFormat = bridge.NewFormat("xmpp", func(dst []byte, v *bridge.View) []b
 		dst = appendChunk(dst, payload.AppendAttr([]byte("<presence"), "from", from))
 		rest = append(rest, '>')
 		rest = append(rest, body...)
-		dst = appendChunk(dst, append(rest, "</presence>"...))
+		dst = appendChunk(dst, append(rest, presenceEnd...))
 	}
 	return dst
 })
+
+// presenceEnd ends each stanza of stanzaFormat.
+const presenceEnd = "</presence>"
 
 // personResource is the resource of a person without tuples: available
 // presence comes from a full JID (RFC 6121 §4.7).

@@ -148,8 +148,8 @@ func (c *component) beginResync() {
 	})
 	c.watches.newStream()
 	c.questions.clear()
-	c.introduced.clear()
-	c.clients.clear()
+	c.follows.reset()
+	c.clients.reset()
 	c.resync.begin(c.watches.legs(), follows, time.Now())
 }
 

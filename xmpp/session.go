@@ -142,7 +142,7 @@ func (c *component) route(ctx context.Context, s *stanza) {
 	switch {
 	case s.name == "iq" && !s.answers():
 		c.handleIQ(s)
-	case s.name == "message" && len(s.items) == 0:
+	case s.name == "message" && len(s.items)+len(s.notified) == 0 && s.kind != errorType:
 		c.handleMessage(s)
 	case s.name == "iq", s.name == "message", s.name == "presence":
 		select {
@@ -218,10 +218,13 @@ func (s *session) write(ctx context.Context, readErr <-chan error) (err error, r
 			return err, true
 		case <-c.outbox.Wake:
 		case <-c.asks.wake:
+		case <-c.events.wake:
 		case <-c.answers.wake:
 		case now := <-pings.C:
 			s.buf = c.appendPings(s.buf, map[string]bool{c.port.pings[0]: true})
 			c.asks.due(now)
+			c.tidy(now)
+			c.askLate()
 			c.subscribeAgain(now)
 		case <-due:
 			c.guard("resync", func() { s.buf = c.appendResync(s.buf, time.Now()) })
@@ -249,9 +252,16 @@ func (s *session) fill() (more bool) {
 	for len(s.buf) < flushAt {
 		leg, how, ok := c.asks.take()
 		if !ok {
-			return false
+			break
 		}
 		c.guard("ask", func() { s.buf = c.appendAsk(s.buf, leg, how) })
+	}
+	for len(s.buf) < flushAt {
+		leg, ok := c.events.take()
+		if !ok {
+			return false
+		}
+		c.guard("events", func() { s.buf = c.appendEvents(s.buf, leg) })
 	}
 	return true
 }

@@ -31,6 +31,7 @@ type stanza struct {
 	priority    int8
 	hasPriority bool
 	stamp, idle time.Time
+	lastActive  time.Duration   // how long ago, of XEP-0256; zero for not told
 	exact       *presence.State // of the side channel, with its lineage
 	lineage     mapping.Lineage
 	unread      error // why the side channel was not read
@@ -49,6 +50,8 @@ type stanza struct {
 	// items are those of an answer, or of an event message; an empty payload
 	// stands for a retraction.
 	items []mapping.Item
+	// notified are the nodes of which an event message tells without the item.
+	notified []string
 
 	// Of type error, and of a stream error.
 	err mapping.StanzaError
@@ -57,6 +60,20 @@ type stanza struct {
 // answers reports whether s answers a question (questions.add).
 func (s *stanza) answers() bool {
 	return (s.kind == "result" || s.kind == errorType) && strings.HasPrefix(s.id, questionIDs)
+}
+
+// idleSince is the time of the last input as the stanza tells it.
+//
+// XEP-0256 §1: with a delay it is counted from then. Of a client that has just
+// come online it is the time of its last session, which is not told here.
+func (s *stanza) idleSince(now time.Time) time.Time {
+	switch {
+	case !s.idle.IsZero() || s.lastActive <= 0 || s.show != "away" && s.show != "xa":
+		return s.idle
+	case !s.stamp.IsZero():
+		return s.stamp.Add(-s.lastActive)
+	}
+	return now.Add(-s.lastActive).UTC().Truncate(time.Second)
 }
 
 // presence returns the content of a presence stanza that came from i.
@@ -70,7 +87,7 @@ func (s *stanza) presence(i presence.Instance) mapping.Presence {
 		Priority:    s.priority,
 		HasPriority: s.hasPriority,
 		Stamp:       s.stamp,
-		Idle:        s.idle,
+		Idle:        s.idleSince(time.Now()),
 		Exact:       s.exact,
 		Lineage:     s.lineage,
 	}

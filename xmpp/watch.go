@@ -39,12 +39,19 @@ func (c *component) subscribe(ctx context.Context, leg bridge.Leg, s *stanza, ch
 	if c.asks.following(reverse(leg)) {
 		c.introduce(reverse(leg)) // as one who is watched, from now on
 	}
+	c.clients.again(leg)
 	_, err := c.watch(ctx, leg, change)
 	if err == nil {
 		return
 	}
-	c.watches.forget(leg)
+	c.unwatch(leg)
 	c.refuse(leg, s, err, change)
+}
+
+// unwatch forgets leg as a watch.
+func (c *component) unwatch(leg bridge.Leg) {
+	c.watches.forget(leg)
+	c.tellEvents(leg) // of which there are none any more
 }
 
 func (c *component) watch(ctx context.Context, leg bridge.Leg, change bridge.ChangeID) (bridge.Verdict, error) {
@@ -90,7 +97,7 @@ func (c *component) unsubscribe(ctx context.Context, leg bridge.Leg, s *stanza, 
 		return
 	}
 	c.log.Debug("unsubscribed all the same", "watcher", leg.Watcher, "presentity", leg.Presentity, "change", change, "err", err)
-	c.watches.forget(leg)
+	c.unwatch(leg)
 	c.answers.add(unsubscribed, func(dst []byte) []byte {
 		return appendPresence(dst, bareOf(s.to), bareOf(s.from), unsubscribed, s.id, "")
 	})
@@ -137,10 +144,11 @@ func (c *component) probeOfWatcher(ctx context.Context, leg bridge.Leg, s *stanz
 		_, err := c.watch(ctx, leg, change)
 		if err != nil {
 			c.refuse(leg, s, err, change)
-			c.watches.forget(leg)
+			c.unwatch(leg)
 			return
 		}
 	}
+	c.login(leg, s)
 	v, view := hub.Standing(leg)
 	switch v.State {
 	case bridge.Active:
@@ -150,10 +158,11 @@ func (c *component) probeOfWatcher(ctx context.Context, leg bridge.Leg, s *stanz
 	default:
 		return // RFC 8048 §5.2.1: nothing while pending
 	}
+	photo := c.photoOf(view)
 	ok := c.answers.add("presence", func(dst []byte) []byte {
 		n := len(dst)
 		if view != nil {
-			dst, _ = appendView(dst, s.from, view)
+			dst, _ = appendView(dst, s.from, view, photo)
 		}
 		if len(dst) == n && homed {
 			// RFC 6121 §4.3.2 step 3: no resource is available.
@@ -207,7 +216,7 @@ func (c *component) appendItem(dst []byte, it *bridge.Item) []byte {
 		dst = c.appendKind(dst, bare, to, probe, probeID())
 	case it.ID == fetchID(it.Leg):
 		if it.View != nil && it.Verdict.Err == nil && it.Verdict.Reason != "rejected" {
-			dst, _ = appendView(dst, to, it.View)
+			dst, _ = appendView(dst, to, it.View, c.photoOf(it.View))
 		}
 	default:
 		dst = c.appendStanding(dst, it, bare, to)
@@ -227,16 +236,16 @@ func (c *component) appendKind(dst []byte, from, to, kind, id string) []byte {
 // the state.
 func (c *component) appendStanding(dst []byte, it *bridge.Item, bare, to string) []byte {
 	dst, now, changed := c.tell(dst, it, bare, to)
-	c.push(it.Leg)
 	if changed {
 		c.note(it.Leg, now)
 	}
-	return dst
+	return c.appendEvents(dst, it.Leg)
 }
 
 // tell appends what it has to tell, and returns what has been told then, and
 // whether that is to be noted.
 func (c *component) tell(dst []byte, it *bridge.Item, bare, to string) (_ []byte, now record, changed bool) {
+	photo := c.photoOf(it.View)
 	c.watches.mu.Lock()
 	defer c.watches.mu.Unlock()
 	w := c.watches.all[it.Leg]
@@ -244,7 +253,7 @@ func (c *component) tell(dst []byte, it *bridge.Item, bare, to string) (_ []byte
 		w = &watch{to: to}
 		c.watches.all[it.Leg] = w
 	}
-	before := record{w.told, w.shown}
+	before := w.record()
 	switch {
 	case it.Final || it.Verdict.State == bridge.Terminated:
 		var over bool
@@ -263,22 +272,22 @@ func (c *component) tell(dst []byte, it *bridge.Item, bare, to string) (_ []byte
 			dst = c.appendKind(dst, bare, w.to, subscribed, "")
 			w.told = true
 		}
-		dst = c.appendState(dst, it.Leg.Presentity, w, it.View)
+		dst = c.appendState(dst, it.Leg.Presentity, w, it.View, photo)
 	}
-	now = record{w.told, w.shown}
+	now = w.record()
 	return dst, now, before.Told != now.Told || !slices.Equal(before.Shown, now.Shown)
 }
 
-// appendState appends the stanzas that show view, and unavailable from what
-// was shown before and is not there any more.
-func (c *component) appendState(dst []byte, a presence.Addr, w *watch, view *bridge.View) []byte {
-	if view != nil && view == w.last {
+// appendState appends the stanzas that show view and the photo, and
+// unavailable from what was shown before and is not there any more.
+func (c *component) appendState(dst []byte, a presence.Addr, w *watch, view *bridge.View, photo string) []byte {
+	if view != nil && view == w.last && photo == w.photo {
 		return dst
 	}
-	w.last, w.stream = view, c.watches.stream
+	w.last, w.photo, w.stream = view, photo, c.watches.stream
 	var now tuples
 	if view != nil {
-		dst, now = appendView(dst, w.to, view)
+		dst, now = appendView(dst, w.to, view, photo)
 		c.port.metrics.stanzas.WithLabelValues("out", "presence").Add(float64(now.n))
 		c.lost(view, now.lost)
 	}
@@ -360,8 +369,9 @@ type tuples struct {
 	available, mentioned []string // resources
 }
 
-// appendView appends the stanzas of v to the bare or full JID to.
-func appendView(dst []byte, to string, v *bridge.View) ([]byte, tuples) {
+// appendView appends the stanzas of v to the bare or full JID to, those that
+// are available with what they say of the photo.
+func appendView(dst []byte, to string, v *bridge.View, photo string) ([]byte, tuples) {
 	var t tuples
 	for b := v.Bytes(stanzaFormat); len(b) > 0; {
 		var s shown
@@ -375,6 +385,10 @@ func appendView(dst []byte, to string, v *bridge.View) ([]byte, tuples) {
 		dst = append(dst, s.before...)
 		dst = appendTo(dst, to)
 		dst = append(dst, s.rest...)
+		if s.available && photo != "" {
+			dst = append(dst[:len(dst)-len(presenceEnd)], photo...)
+			dst = append(dst, presenceEnd...)
+		}
 	}
 	return dst, t
 }

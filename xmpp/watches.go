@@ -7,24 +7,31 @@ import (
 	"time"
 
 	"github.com/porchlight-im/porchlight/bridge"
+	"github.com/porchlight-im/porchlight/xmpp/payload"
 )
 
 // watch is what the port knows of one XMPP user's subscription to a virtual
 // user: how much of it has been told on the wire.
 type watch struct {
-	to      string       // the watcher's bare JID
-	told    bool         // "subscribed" was sent
-	leaving bool         // he has sent "unsubscribe"
-	shown   []string     // resources that were shown as available, sorted
-	last    *bridge.View // the view that was sent last; nil: to be sent anyhow
-	stream  uint64       // the stream that it was sent on
+	to      string        // the watcher's bare JID
+	told    bool          // "subscribed" was sent
+	leaving bool          // he has sent "unsubscribe"
+	shown   []string      // resources that were shown as available, sorted
+	last    *bridge.View  // the view that was sent last; nil: to be sent anyhow
+	photo   string        // what was said of the photo with it
+	stream  uint64        // the stream that it was sent on
+	said    payload.Wants // nodes of which he was told anything
 }
 
 // record is what the hub keeps of a watch over restarts (Hub.Note).
 type record struct {
 	Told  bool     `json:"told,omitempty"`
 	Shown []string `json:"shown,omitempty"`
+	// Said are the nodes of personal eventing of which anything was told.
+	Said payload.Wants `json:"said,omitempty"`
 }
+
+func (w *watch) record() record { return record{w.told, w.shown, w.said} }
 
 // watches are the watches of one component.
 type watches struct {
@@ -58,7 +65,7 @@ func (c *component) resumeWatch(r bridge.Resumed, to string) {
 	slices.Sort(rec.Shown)
 	c.watches.mu.Lock()
 	defer c.watches.mu.Unlock()
-	c.watches.all[r.Leg] = &watch{to: to, told: rec.Told, shown: rec.Shown}
+	c.watches.all[r.Leg] = &watch{to: to, told: rec.Told, shown: rec.Shown, said: rec.Said}
 }
 
 // known reports whether leg is a watch.
@@ -133,6 +140,31 @@ func (w *watches) shown(leg bridge.Leg) []string {
 		return e.shown
 	}
 	return nil
+}
+
+// said returns the nodes of which leg's watcher was told anything; ok is false
+// when leg is no watch.
+func (w *watches) said(leg bridge.Leg) (nodes payload.Wants, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := w.all[leg]
+	if e == nil {
+		return 0, false
+	}
+	return e.said, true
+}
+
+// say notes that leg's watcher is told of nodes, and returns what is to be kept
+// of it.
+func (w *watches) say(leg bridge.Leg, nodes payload.Wants) record {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := w.all[leg]
+	if e == nil {
+		return record{}
+	}
+	e.said = nodes
+	return e.record()
 }
 
 // untell makes the approvals and states of fs be told again: the stream broke

@@ -19,6 +19,7 @@ import (
 	"github.com/porchlight-im/porchlight/bridge/policy"
 	"github.com/porchlight-im/porchlight/bridge/store"
 	"github.com/porchlight-im/porchlight/mapping/presence"
+	"github.com/porchlight-im/porchlight/xmpp/payload"
 )
 
 var (
@@ -247,7 +248,7 @@ func (w *world) expectOn(srv *bridgetest.ComponentServer, want ...string) []brid
 // personalOnly reports whether st is about personal eventing alone, which most
 // tests are not about.
 func personalOnly(st bridgetest.Stanza) bool {
-	return strings.HasPrefix(st.ID, questionIDs) ||
+	return strings.HasPrefix(st.ID, questionIDs) || st.Has(payload.NSPubSubEvent) ||
 		strings.HasSuffix(st.From, "/"+watcherResource) && strings.Contains(st.XML, "<priority>-1</priority>")
 }
 

@@ -81,6 +81,9 @@ func Open(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Store, erro
 // waits for them. The store may still be read and written.
 func (s *Store) Close() { s.fetcher.close() }
 
+// MaxBytes is the size of the largest picture that is taken.
+func (s *Store) MaxBytes() int { return s.cfg.MaxBytes }
+
 func idOf(data []byte) string {
 	sum := sha1.Sum(data)
 	return hex.EncodeToString(sum[:])
