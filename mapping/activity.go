@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,11 @@ import (
 // Ext is the namespace of the activities that RPID has no word for. RFC 4480
 // §3.2 allows activities of other namespaces beside its own.
 const Ext = "urn:porchlight:presence:1"
+
+// byHand is the attribute of <activities> that the user has set himself
+// (docs/extensions.md). Without any activity such an element says that he is
+// available.
+var byHand = presence.Attr{Space: Ext, Local: "manual", Value: "true"}
 
 // meaning is what one activity says to someone who wants to reach the person.
 type meaning struct {
@@ -84,6 +90,7 @@ type human struct {
 	word    Word   // by the activities; "" when they say nothing
 	reason  string // the weightiest that goes with word
 	oof     bool
+	manual  bool      // the user has set the activities himself
 	unknown bool      // the activities are said to be unknown
 	since   time.Time // of the activities
 	until   time.Time
@@ -132,6 +139,7 @@ func (r *Rules) humanOf(s *presence.State, now time.Time) human {
 	if a == nil || !during(a.Range, now) {
 		return h
 	}
+	h.manual = slices.Contains(a.Attrs, byHand)
 	reasons := [2]string{} // for words up to away, and for busier ones
 	for i := range a.Values {
 		m, ok := r.meaningOf(&a.Values[i])
@@ -149,7 +157,7 @@ func (r *Rules) humanOf(s *presence.State, now time.Time) human {
 		}
 	}
 	h.reason = reasons[kind(h.word)]
-	if h.word != "" {
+	if h.word != "" || h.manual {
 		h.since, h.until = a.From, a.Until
 	}
 	return h

@@ -32,67 +32,92 @@ type Availability struct {
 	Manual bool
 	Since  time.Time // zero: unknown
 	Until  time.Time // zero: open
+	// LastInput is the latest sign of the user anywhere; zero: unknown.
+	LastInput time.Time
 }
 
 // Effective says what s means at now: a pure function, the same for every
 // network. A nil State is Unknown; a State without anything in it is what a
 // politely blocked watcher sees, Offline. Since and Until are those of the
-// activities that decide the word.
-//
-// Each open service says a word: its own <show>, else that its user is not
-// willing (OMA), is in a session, or what the person's activities say, else
-// away when there is no user input, else available. The foremost of them by
-// dnd > busy > chat > available > away > extended_away counts; a person who is
-// busy is so on every open service. Nobody can be reached when no service is
-// open. What is neither open nor closed says nothing.
+// activities that decide the word. Whatever s says is evidence that Decide
+// decides by.
 func (r *Rules) Effective(s *presence.State, now time.Time) Availability {
 	if s == nil {
 		return Availability{Word: Unknown}
 	}
+	d := decision{now: now}
+	r.evidenceOf(s, now, func(e Evidence) { d.take(&e) })
+	return d.result()
+}
+
+// evidenceOf gives take what s says at now.
+//
+// Each open service says a word: its own <show>, else that its user is not
+// willing (OMA), is in a session, or what the person's activities say, else
+// away when there is no user input, else available. A person who is busy is so
+// on every open service. Nobody can be reached when no service is open. What is
+// neither open nor closed says nothing. What the user has set himself is his
+// own word, and then the services say only whether he is there.
+func (r *Rules) evidenceOf(s *presence.State, now time.Time, take func(Evidence)) {
 	h := r.humanOf(s, now)
-	a := Availability{Word: Offline, OOF: h.oof}
-	if h.word == Offline {
-		return Availability{Word: Offline} // invisible: no hint
+	e := Evidence{Idle: idleAll(s, &h), OOF: h.oof, LastInput: lastInput(s)}
+	put := func(class presence.SourceClass, w said) {
+		e.Class, e.Word, e.Reason, e.Since, e.ValidUntil = class, w.word, w.reason, w.since, w.until
+		take(e)
 	}
-	var best said
-	closed := networksDown(s)
+	if h.word == Offline { // invisible
+		put(presence.Manual, said{word: Offline})
+		return
+	}
+	open, closed := false, networksDown(s)
 	for i := range s.Services {
 		t := &s.Services[i]
 		switch reachOf(t) {
+		case silent:
+			continue
 		case shut:
 			closed = true
-		case reachable:
-			w := h.says(t, now)
-			if best.word == "" || rank[w.word] > rank[best.word] || w.word == best.word && reasonRank[w.reason] > reasonRank[best.reason] {
-				best = w
-			}
+			continue
+		}
+		open = true
+		if h.manual {
+			put(presence.Session, said{word: Available})
+		} else {
+			put(presence.Session, h.says(t, now))
 		}
 	}
 	switch {
-	case best.word != "":
+	case h.manual && closed && !open:
+		put(presence.Manual, said{word: Offline})
+	case h.manual:
+		put(presence.Manual, h.said())
+	case open:
 		// Busy people are busy everywhere, whatever a client shows.
-		if kind(h.word) == 1 && rank[h.word] >= rank[best.word] {
-			best = h.said()
+		if kind(h.word) == 1 {
+			put(presence.Session, h.said())
 		}
-	case closed:
-		return a
-	case h.unwilling:
-		best = said{word: DND, until: h.willUntil}
-	case h.word != "":
-		best = h.said()
-	case len(s.Services) == 0 && rank[stateName(s)] > rank[Offline]:
-		best.word = stateName(s)
-	case len(s.Services) > 0 || h.unknown:
-		a.Word = Unknown
-		return a
-	case h.input == idle:
-		best.word = Away
 	default:
-		return a
+		put(presence.Session, h.unreached(s, closed))
 	}
-	a.Word, a.Reason, a.Since, a.Until = best.word, best.reason, best.since, best.until
-	a.Idle = idleAll(s, h)
-	return a
+}
+
+// unreached is what s says without an open service.
+func (h *human) unreached(s *presence.State, closed bool) said {
+	switch name := stateName(s); {
+	case closed:
+		return said{word: Offline}
+	case h.unwilling:
+		return said{word: DND, until: h.willUntil}
+	case h.word != "":
+		return h.said()
+	case len(s.Services) == 0 && rank[name] > rank[Offline]:
+		return said{word: name}
+	case len(s.Services) > 0 || h.unknown:
+		return said{word: Unknown}
+	case h.input == idle:
+		return said{word: Away}
+	}
+	return said{word: Offline}
 }
 
 // said is one word and what goes with it.
@@ -102,11 +127,21 @@ type said struct {
 	since, until time.Time
 }
 
-// said returns what the person's activities say.
-func (h *human) said() said { return said{h.word, h.reason, h.since, h.until} }
+// said returns what the person's activities say; set by hand they say
+// available when they say nothing else.
+func (h *human) said() said {
+	w := h.word
+	if w == "" && h.manual {
+		w = Available
+	}
+	return said{w, h.reason, h.since, h.until}
+}
 
 // says returns the word of one open service.
 func (h *human) says(t *presence.Service, now time.Time) said {
+	if h.manual {
+		return h.said()
+	}
 	if w, ok := words[t.Show]; ok {
 		if w == Busy && h.word == DND {
 			return h.said() // RFC 8048 §6.2 note 7: only the extension tells dnd from busy
@@ -187,7 +222,7 @@ func networksDown(s *presence.State) bool {
 
 // idleAll reports whether there is no user input at all: the person's word for
 // it, else that of all open services, else of all devices.
-func idleAll(s *presence.State, h human) bool {
+func idleAll(s *presence.State, h *human) bool {
 	if h.input != noInput {
 		return h.input == idle
 	}
@@ -213,4 +248,24 @@ func idleAll(s *presence.State, h human) bool {
 		seen = max(seen, in)
 	}
 	return seen == idle
+}
+
+// lastInput is the latest input that s knows of, zero when it knows none.
+func lastInput(s *presence.State) time.Time {
+	var at time.Time
+	see := func(u *presence.UserInput) {
+		if u != nil && u.LastInput.After(at) {
+			at = u.LastInput
+		}
+	}
+	for i := range s.Persons {
+		see(s.Persons[i].UserInput)
+	}
+	for i := range s.Services {
+		see(s.Services[i].UserInput)
+	}
+	for i := range s.Devices {
+		see(s.Devices[i].UserInput)
+	}
+	return at
 }

@@ -96,7 +96,11 @@ func presenceOf(s *presence.State, t *presence.Service, h *human, now time.Time)
 		return p
 	}
 	p.Show = t.Show
-	if words[t.Show] == "" && !fromResource(t) { // RFC 8048 §6.3 note 3
+	switch {
+	case fromResource(t):
+	case h.manual:
+		p.Show = shows[h.said().word]
+	case words[t.Show] == "": // RFC 8048 §6.3 note 3
 		p.Show = shows[h.says(t, now).word]
 	}
 	if t.Contact != nil && t.Contact.Priority != "" {

@@ -9,19 +9,6 @@ import (
 	"time"
 )
 
-// Source is one contribution to a composed State: a publication.
-type Source struct {
-	// ID names the source for as long as it lives, over refreshes and
-	// changes.
-	ID string
-	// Seq orders the sources by when they first came.
-	Seq uint64
-	// Changed orders the sources by their last change, for conflicts: the
-	// newest wins.
-	Changed uint64
-	State   *State
-}
-
 // Compose makes one State of what all sources say, as it is at now (RFC 4479
 // §3, with the merge rules of OMA's presence specifications for services and
 // devices, and one person whose elements are the newest of each). The result
