@@ -52,6 +52,11 @@ func (c *composer) current(r Range) bool {
 	return true
 }
 
+// covers reports whether r covers now (RFC 4480 §3.1).
+func covers(r Range, now time.Time) bool {
+	return !r.From.After(now) && (r.Until.IsZero() || r.Until.After(now))
+}
+
 // at notes that the composition changes at t.
 func (c *composer) at(t time.Time) {
 	if c.next.IsZero() || t.Before(c.next) {

@@ -19,7 +19,7 @@ func KeepIDs(old, s *State) *State {
 	ids := make(map[serviceKeyed][]string) // of old, in order
 	for i := range old.Services {
 		if t := &old.Services[i]; t.OMA.Description != nil {
-			k := serviceKey(*t)
+			k := serviceKey(t)
 			ids[k] = append(ids[k], t.ID)
 		}
 	}
@@ -33,7 +33,7 @@ func KeepIDs(old, s *State) *State {
 		if t.OMA.Description == nil {
 			continue
 		}
-		if k := serviceKey(*t); len(ids[k]) > 0 {
+		if k := serviceKey(t); len(ids[k]) > 0 {
 			kept[i], ids[k] = ids[k][0], ids[k][1:]
 			changed = changed || kept[i] != t.ID
 		}
