@@ -18,7 +18,7 @@ func said5(source string, c presence.SourceClass, w Word, change ...func(*Eviden
 
 func because(reason string) func(*Evidence) { return func(e *Evidence) { e.Reason = reason } }
 func idling(e *Evidence)                    { e.Idle = true }
-func outOfOffice(e *Evidence)               { e.OOF = true }
+func oof(e *Evidence)               { e.OOF = true }
 func since(t time.Time) func(*Evidence)     { return func(e *Evidence) { e.Since = t } }
 func until(t time.Time) func(*Evidence)     { return func(e *Evidence) { e.ValidUntil = t } }
 
@@ -71,13 +71,13 @@ func TestD5_d(t *testing.T) {
 
 func TestD5_e(t *testing.T) {
 	decided(t, Availability{Word: Offline},
-		said5("mattermost", manual, Offline, outOfOffice), said5("slack", session, Available),
+		said5("mattermost", manual, Offline, oof), said5("slack", session, Available),
 		said5("teams", manual, DND, since(noon)), said5("sip", call, Busy, because("in_call")))
 }
 
 func TestD5_f(t *testing.T) {
 	decided(t, Availability{Word: Available, OOF: true},
-		said5("calendar", calendar, Away, outOfOffice), said5("slack", session, Available))
+		said5("calendar", calendar, Away, oof), said5("slack", session, Available))
 }
 
 func TestD5_g(t *testing.T) {

@@ -19,6 +19,9 @@ var reasons = map[string]presence.Value{
 	"travelling": {Name: "travel"},
 }
 
+// outOfOffice is the activity that says it.
+var outOfOffice = presence.Value{Space: Ext, Name: "out-of-office"}
+
 // derived checks the members that AppendJSON derives and, without services,
 // makes one service and what RPID has for them.
 func (r *jsonReader) derived(s *presence.State, d *jsonDocument) {
@@ -47,7 +50,7 @@ func (r *jsonReader) derived(s *presence.State, d *jsonDocument) {
 		a.Values = append(a.Values[:len(a.Values):len(a.Values)], v)
 	}
 	if d.OOF {
-		a.Values = append(a.Values[:len(a.Values):len(a.Values)], presence.Value{Space: Ext, Name: "out-of-office"})
+		a.Values = append(a.Values[:len(a.Values):len(a.Values)], outOfOffice)
 	}
 	if len(a.Values) == 0 && !d.Idle {
 		return

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/porchlight-im/porchlight/mapping/presence"
 	"github.com/porchlight-im/porchlight/mapping/tables"
 )
 
@@ -13,6 +14,8 @@ type Rules struct {
 	// SideChannelOff: what the other network cannot say is dropped instead of
 	// being carried along in an extension (docs/extensions.md).
 	SideChannelOff bool
+	// Composition says how the sources of a presentity are composed.
+	Composition presence.Composition
 
 	own    *compiled // nil: standard
 	closed []Word    // see Overrides.ClosedWhen

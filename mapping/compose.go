@@ -1,0 +1,208 @@
+package mapping
+
+import (
+	"slices"
+	"time"
+
+	"github.com/porchlight-im/porchlight/mapping/presence"
+)
+
+// Compose makes the one State that every network is shown of what all sources
+// say. It is their composition (presence.Composition), and where the sources
+// disagree about whether the person can be reached, so that Decide must choose,
+// the composed State is made to say what was decided, in the words of RPID: so
+// every port, and every client that reads RPID, understands the same. next is
+// the earliest instant at which the result may change by itself, zero for
+// never.
+func (r *Rules) Compose(sources []presence.Source, now time.Time) (s *presence.State, next time.Time) {
+	s, next = r.composition().Compose(sources, now)
+	sessions := slices.DeleteFunc(slices.Clone(sources), func(src presence.Source) bool { return !r.isSession(&src) })
+	if len(sessions) == len(sources) {
+		return s, next // they decide by what they are composed to
+	}
+	d := decision{now: now}
+	signedIn, _ := r.composition().Compose(sessions, now)
+	if len(sessions) > 0 {
+		r.evidenceOf(signedIn, now, func(e Evidence) { d.take(&e) })
+	}
+	for i := range sources {
+		if !r.isSession(&sources[i]) {
+			r.evidenceFrom(&sources[i], now, d.take)
+		}
+	}
+	a := d.result()
+	if !d.next.IsZero() && (next.IsZero() || d.next.Before(next)) {
+		next = d.next
+	}
+	if d.hidden {
+		return r.withoutHint(sources, now), next
+	}
+	of := signedIn
+	for i := range sources {
+		if sources[i].ID == d.winner {
+			of = sources[i].State
+		}
+	}
+	return r.saying(s, a, of, now), next
+}
+
+func (r *Rules) composition() presence.Composition {
+	if r == nil {
+		return presence.Composition{}
+	}
+	return r.Composition
+}
+
+// isSession reports whether src speaks as a client that is signed in, or as
+// what is always there. A document that the user has set himself is his own
+// word whoever brings it.
+func (r *Rules) isSession(src *presence.Source) bool {
+	switch src.Class {
+	case presence.Manual, presence.Call, presence.Calendar:
+		return false
+	}
+	return !byUser(src.State)
+}
+
+// byUser reports whether the user has set the activities of s himself.
+func byUser(s *presence.State) bool {
+	p := personOf(s)
+	return p != nil && p.Activities != nil && slices.Contains(p.Activities.Attrs, byHand)
+}
+
+// evidenceFrom gives take what one source that is no session says at now.
+func (r *Rules) evidenceFrom(src *presence.Source, now time.Time, take func(*Evidence)) {
+	if src.Class == presence.Call || src.Class == presence.Calendar {
+		a := r.Effective(src.State, now)
+		take(&Evidence{Source: src.ID, Class: src.Class, Word: a.Word, Reason: a.Reason, OOF: a.OOF,
+			LastInput: a.LastInput, Since: a.Since, ValidUntil: a.Until})
+		return
+	}
+	s := src.State
+	if !byUser(s) {
+		s = signed(s)
+	}
+	r.evidenceOf(s, now, func(e Evidence) {
+		e.Source = src.ID
+		if e.Class == presence.Manual && e.Since.IsZero() {
+			e.Since = src.Arrived
+		}
+		take(&e)
+	})
+}
+
+// signed is s as set by the user himself.
+func signed(s *presence.State) *presence.State {
+	c := *s
+	c.Persons = slices.Clone(s.Persons)
+	if len(c.Persons) == 0 {
+		c.Persons = []presence.Person{{}}
+	}
+	p := personOf(&c)
+	var a presence.Activities
+	if p.Activities != nil {
+		a = *p.Activities
+	}
+	a.Attrs = append(slices.Clip(a.Attrs), byHand)
+	p.Activities = &a
+	return &c
+}
+
+// withoutHint is what is shown of someone who does not want to be seen: what
+// would be there if he had not come at all.
+func (r *Rules) withoutHint(sources []presence.Source, now time.Time) *presence.State {
+	s, _ := r.composition().Compose(slices.DeleteFunc(slices.Clone(sources), func(src presence.Source) bool { return src.Rank == 0 }), now)
+	return s
+}
+
+// saying is s, made to say a. of is the state of the source that decided.
+func (r *Rules) saying(s *presence.State, a Availability, of *presence.State, now time.Time) *presence.State {
+	if agree(r.Effective(s, now), a) {
+		return s
+	}
+	d := newDraft(r, s, now)
+	p := personOf(of)
+	if p != nil && p.Activities != nil && during(p.Activities.Range, now) {
+		d.person().Activities = p.Activities
+		if agree(r.Effective(d.State, now), a) {
+			return d.State
+		}
+	}
+	d.reach(a.Word)
+	d.sayDecided(a)
+	for i := range d.Services {
+		if w := words[d.Services[i].Show]; w != "" && rank[w] != rank[a.Word] {
+			d.Services[i].Show = shows[a.Word]
+		}
+	}
+	if !agree(r.Effective(d.State, now), a) {
+		// What is left is what the user is willing to do, and he decides.
+		d.willing(presence.Open)
+	}
+	return d.State
+}
+
+// agree reports whether both mean the same to whoever wants to reach the
+// person, and for as long.
+func agree(a, b Availability) bool {
+	return a.Word == b.Word && a.Reason == b.Reason && a.OOF == b.OOF && a.Manual == b.Manual && a.Until.Equal(b.Until)
+}
+
+// reach makes d such that w can be said of it: nobody is busy whom nothing
+// reaches.
+func (d *draft) reach(w Word) {
+	switch {
+	case w == Unknown:
+	case w == Offline && len(d.Services) == 0:
+		d.addTuple(presence.Closed)
+	case w == Offline:
+		d.tuples(presence.Closed)
+	case len(d.Services) > 0 && !slices.ContainsFunc(d.Services, func(t presence.Service) bool { return reachOf(&t) == reachable }):
+		d.addTuple(presence.Open)
+	}
+}
+
+// sayDecided makes the person's activities say a. Those that say less stay
+// beside: the activities are all true at once.
+func (d *draft) sayDecided(a Availability) {
+	p := d.person()
+	var was presence.Activities
+	if p.Activities != nil && during(p.Activities.Range, d.now) {
+		was = *p.Activities
+	}
+	values := slices.Clone(spoken[a.Word])
+	add := func(v presence.Value) {
+		same := func(x presence.Value) bool { return x.Space == v.Space && x.Name == v.Name && x.Text == v.Text }
+		if !slices.ContainsFunc(values, same) {
+			values = append(values, v)
+		}
+	}
+	if v, ok := reasons[a.Reason]; ok {
+		add(v)
+	}
+	if a.OOF {
+		add(outOfOffice)
+	}
+	for i := range was.Values {
+		if d.saysNoMore(&was.Values[i], a) {
+			add(was.Values[i])
+		}
+	}
+	now := presence.Activities{Range: presence.Range{ID: was.ID, Until: a.Until}, Values: values}
+	if a.Manual {
+		now.Attrs = []presence.Attr{byHand}
+	}
+	p.Activities = &now
+	if len(values) == 0 && !a.Manual {
+		p.Activities = nil
+	}
+}
+
+// saysNoMore reports whether v may stand beside what says a.
+func (d *draft) saysNoMore(v *presence.Value, a Availability) bool {
+	m, _ := d.rules.meaningOf(v)
+	if m.oof && !a.OOF || v.Name == "unknown" {
+		return false
+	}
+	return m.word == "" || kind(m.word) == kind(a.Word) && weight[m.word] <= weight[a.Word] && reasonRank[m.reason] <= reasonRank[a.Reason]
+}
