@@ -110,6 +110,10 @@ type Publication struct {
 	// Source says whose state it is, for people and for loop detection, such
 	// as "sip" or "web".
 	Source string
+	// Class is what kind of source it is, for when sources disagree
+	// (docs/availability.md). What the user has set himself is his own word in
+	// any class.
+	Class presence.SourceClass
 	// IfMatch is the entity-tag of the publication to refresh, modify or
 	// remove; "" makes a new one.
 	IfMatch string

@@ -16,11 +16,13 @@ type publication struct {
 	id      string // for as long as it lives
 	etag    string
 	source  string
+	class   presence.SourceClass
 	request string // that made etag
 	state   *presence.State
-	raw     []byte // state as the store keeps it
-	seq     uint64 // when it first came
-	changed uint64 // when its state last changed
+	raw     []byte    // state as the store keeps it
+	seq     uint64    // when it first came
+	changed uint64    // when its state last changed
+	arrived time.Time // then
 	expires time.Time
 	due     *due
 }
@@ -150,13 +152,15 @@ func (h *Hub) change(sh *shard, pr *presentity, pub *publication, p Publication,
 	fresh := pub == nil
 	if fresh {
 		h.makeRoom(sh, pr, fx)
-		pub = &publication{of: pr, id: r.ETag, source: p.Source, seq: h.seq.Add(1)}
+		pub = &publication{of: pr, id: r.ETag, source: p.Source, class: p.Class, seq: h.seq.Add(1)}
 		pr.pubs = append(pr.pubs, pub)
 	}
 	before := *pub
-	pub.etag, pub.request, pub.expires = r.ETag, p.Request, time.Now().Add(p.Expires)
+	now := time.Now()
+	pub.etag, pub.request, pub.expires = r.ETag, p.Request, now.Add(p.Expires)
 	if p.State != nil {
-		pub.state, pub.raw, pub.changed = p.State, raw, h.seq.Add(1)
+		pub.state, pub.raw, pub.class = p.State, raw, p.Class
+		pub.changed, pub.arrived = h.seq.Add(1), now
 	}
 	h.setDue(sh, pub, pub.expires)
 	fx.record(pub.record())
@@ -252,9 +256,9 @@ func (pr *presentity) byRequest(request string) *publication {
 func (h *Hub) recompose(sh *shard, pr *presentity, change ChangeID, fx *effects) {
 	sources := make([]presence.Source, len(pr.pubs))
 	for i, p := range pr.pubs {
-		sources[i] = presence.Source{ID: p.id, Seq: p.seq, Changed: p.changed, State: p.state}
+		sources[i] = presence.Source{ID: p.id, Class: p.class, Seq: p.seq, Changed: p.changed, Arrived: p.arrived, State: p.state}
 	}
-	s, next := presence.Compose(sources, time.Now())
+	s, next := h.cfg.Directory.Rules(pr.addr.Host).Compose(sources, time.Now())
 	sh.cancel(pr.again)
 	if !next.IsZero() {
 		pr.again = sh.schedule(h, pr.again, next, func(fx *effects) { fx.touch(pr) })

@@ -176,6 +176,7 @@ func (p *publication) key() string { return key(kindPublication, addrPart(p.of.a
 func (p *publication) record() store.Record {
 	v := newValue(len(p.raw) + len(p.etag) + len(p.request) + 64)
 	v.string(p.etag).string(p.source).string(p.request).uint(p.seq).uint(p.changed).time(p.expires).bytes(p.raw)
+	v.uint(uint64(p.class)).time(p.arrived)
 	return store.Record{Key: p.key(), Value: v.b}
 }
 

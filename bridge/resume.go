@@ -130,6 +130,9 @@ func (h *Hub) loadRecord(r store.Record) (kept bool, err error) {
 func (h *Hub) loadPublication(sh *shard, pr *presentity, id string, f *fields) (bool, error) {
 	p := &publication{of: pr, id: id, etag: f.string(), source: f.string(), request: f.string(),
 		seq: f.uint(), changed: f.uint(), expires: f.time(), raw: f.bytes()}
+	if len(f.b) > 0 {
+		p.class, p.arrived = presence.SourceClass(f.uint()), f.time()
+	}
 	if f.err() != nil {
 		return false, f.err()
 	}

@@ -172,8 +172,7 @@ func (d *draft) sayDecided(a Availability) {
 	}
 	values := slices.Clone(spoken[a.Word])
 	add := func(v presence.Value) {
-		same := func(x presence.Value) bool { return x.Space == v.Space && x.Name == v.Name && x.Text == v.Text }
-		if !slices.ContainsFunc(values, same) {
+		if !hasValue(values, v) {
 			values = append(values, v)
 		}
 	}
@@ -196,6 +195,11 @@ func (d *draft) sayDecided(a Availability) {
 	if len(values) == 0 && !a.Manual {
 		p.Activities = nil
 	}
+}
+
+// hasValue reports whether v is among values.
+func hasValue(values []presence.Value, v presence.Value) bool {
+	return slices.ContainsFunc(values, func(x presence.Value) bool { return x.Space == v.Space && x.Name == v.Name && x.Text == v.Text })
 }
 
 // saysNoMore reports whether v may stand beside what says a.

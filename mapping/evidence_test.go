@@ -18,7 +18,7 @@ func said5(source string, c presence.SourceClass, w Word, change ...func(*Eviden
 
 func because(reason string) func(*Evidence) { return func(e *Evidence) { e.Reason = reason } }
 func idling(e *Evidence)                    { e.Idle = true }
-func oof(e *Evidence)               { e.OOF = true }
+func oof(e *Evidence)                       { e.OOF = true }
 func since(t time.Time) func(*Evidence)     { return func(e *Evidence) { e.Since = t } }
 func until(t time.Time) func(*Evidence)     { return func(e *Evidence) { e.ValidUntil = t } }
 

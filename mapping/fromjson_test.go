@@ -19,28 +19,36 @@ func TestFromJSONShortForm(t *testing.T) {
 	who := func(a *presence.Activities) []presence.Person {
 		return []presence.Person{{ID: "person", Activities: a}}
 	}
-	until := doing("busy", "on-the-phone")
+	byHand := func(names ...string) *presence.Activities {
+		a := doing(names...)
+		a.Attrs = []presence.Attr{byHand}
+		return a
+	}
+	until := byHand("busy", "on-the-phone")
 	until.Until = noon
 	for _, c := range []struct {
 		name, doc string
 		want      presence.State
 	}{
 		{"nothing", `{}`, presence.State{}},
-		{"a word", `{"availability":"available"}`, presence.State{Services: web(presence.Open, "")}},
-		{"offline", `{"availability":"offline"}`, presence.State{Services: web(presence.Closed, "")}},
+		{"a word", `{"availability":"available"}`, presence.State{Services: web(presence.Open, ""), Persons: who(byHand())}},
+		{"not by hand", `{"availability":"away","manual":false}`, presence.State{Services: web(presence.Open, "away"), Persons: who(doing("away"))}},
+		{"offline", `{"availability":"offline"}`, presence.State{Services: web(presence.Closed, ""), Persons: who(byHand())}},
 		{"unknown", `{"availability":"unknown"}`, presence.State{Services: web(presence.NoBasic, ""), Persons: who(doing("unknown"))}},
-		{"away", `{"availability":"away"}`, presence.State{Services: web(presence.Open, "away"), Persons: who(doing("away"))}},
-		{"extended away", `{"availability":"extended_away"}`, presence.State{Services: web(presence.Open, "xa"), Persons: who(doing("away", "+extended-away"))}},
-		{"dnd", `{"availability":"dnd"}`, presence.State{Services: web(presence.Open, "dnd"), Persons: who(doing("busy", "+do-not-disturb"))}},
+		{"away", `{"availability":"away"}`, presence.State{Services: web(presence.Open, "away"), Persons: who(byHand("away"))}},
+		{"extended away", `{"availability":"extended_away"}`, presence.State{Services: web(presence.Open, "xa"), Persons: who(byHand("away", "+extended-away"))}},
+		{"dnd", `{"availability":"dnd"}`, presence.State{Services: web(presence.Open, "dnd"), Persons: who(byHand("busy", "+do-not-disturb"))}},
 		{"why and until when", `{"availability":"busy","reason":"in_call","until":"2026-03-01T12:00:00Z"}`,
-			presence.State{Services: web(presence.Open, "dnd"), Persons: who(until)}},
+			presence.State{Services: web(presence.Open, ""), Persons: who(until)}},
 		{"a note alone", `{"note":{"text":"hi","lang":"en"}}`, presence.State{Services: web(presence.Open, "", presence.Note{Lang: "en", Text: "hi"})}},
-		{"out of office", `{"availability":"available","oof":true}`, presence.State{Services: web(presence.Open, ""), Persons: who(doing("+out-of-office"))}},
+		{"out of office", `{"availability":"available","oof":true}`, presence.State{Services: web(presence.Open, ""), Persons: who(byHand("+out-of-office"))}},
 		{"with a mood", `{"availability":"away","person":{"mood":{"values":[{"name":"happy"}]}}}`,
-			presence.State{Services: web(presence.Open, "away"), Persons: []presence.Person{{ID: "person", Activities: doing("away"),
+			presence.State{Services: web(presence.Open, "away"), Persons: []presence.Person{{ID: "person", Activities: byHand("away"),
 				Mood: &presence.Mood{Values: []presence.Value{{Name: "happy"}}}}}}},
 		{"own activities stay", `{"availability":"away","person":{"activities":{"values":[{"name":"lunch"}]}}}`,
-			presence.State{Services: web(presence.Open, "away"), Persons: who(doing("lunch"))}},
+			presence.State{Services: web(presence.Open, "away"), Persons: who(byHand("lunch"))}},
+		{"own activities and a word", `{"availability":"dnd","person":{"activities":{"values":[{"name":"working"}]}}}`,
+			presence.State{Services: web(presence.Open, "dnd"), Persons: who(byHand("busy", "+do-not-disturb", "working"))}},
 		{"with services the words are derived", `{"availability":"dnd","note":{"text":"x"},"idle":true,"services":[]}`, presence.State{}},
 		{"ids are made", `{"services":[{"basic":"open"},{"basic":"closed"}],"devices":[{},{"id":"web3"}]}`,
 			presence.State{Services: []presence.Service{{ID: "web", Basic: presence.Open}, {ID: "web2", Basic: presence.Closed}}, Devices: []presence.Device{{ID: "device"}, {ID: "web3"}}}},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
 )
@@ -37,34 +38,68 @@ func (r *jsonReader) derived(s *presence.State, d *jsonDocument) {
 	if d.Services != nil || word == "" && len(notes) == 0 {
 		return
 	}
-	t := presence.Service{ID: "web", Basic: presence.Open, Show: shows[word], Notes: notes}
+	s.Services = []presence.Service{webService(word, notes, until)}
+	a := &presence.Activities{Range: presence.Range{Until: until}, Values: slices.Clone(spoken[word])}
+	if v, ok := reasons[reason]; ok {
+		a.Values = append(a.Values, v)
+	}
+	if d.OOF {
+		a.Values = append(a.Values, outOfOffice)
+	}
+	r.choose(s, d, word, a)
+}
+
+// webService is the one service of whoever says word.
+func webService(word Word, notes []presence.Note, until time.Time) presence.Service {
+	t := presence.Service{ID: "web", Basic: presence.Open, Notes: notes}
+	if until.IsZero() {
+		t.Show = shows[word] // it has no end of its own
+	}
 	switch word {
 	case Offline:
 		t.Basic = presence.Closed
 	case Unknown:
 		t.Basic = presence.NoBasic
 	}
-	s.Services = []presence.Service{t}
-	a := &presence.Activities{Range: presence.Range{Until: until}, Values: spoken[word]}
-	if v, ok := reasons[reason]; ok {
-		a.Values = append(a.Values[:len(a.Values):len(a.Values)], v)
-	}
-	if d.OOF {
-		a.Values = append(a.Values[:len(a.Values):len(a.Values)], outOfOffice)
-	}
-	if len(a.Values) == 0 && !d.Idle {
+	return t
+}
+
+// choose gives the person the activities a, which say word.
+func (r *jsonReader) choose(s *presence.State, d *jsonDocument, word Word, a *presence.Activities) {
+	// A word that somebody chooses is his own, unless he says that it is not.
+	manual := word != "" && word != Unknown && (d.Manual == nil || *d.Manual)
+	if len(a.Values) == 0 && !d.Idle && !manual {
 		return
 	}
 	if len(s.Persons) == 0 {
 		s.Persons = []presence.Person{{}}
 	}
 	p := &s.Persons[0]
-	if p.Activities == nil && len(a.Values) > 0 {
+	own := p.Activities
+	switch {
+	case own != nil && manual:
+		// What he chose stands beside what else he does.
+		if !slices.ContainsFunc(own.Values, func(v presence.Value) bool { return says(&v, word) }) {
+			own.Values = append(slices.Clip(spoken[word]), own.Values...)
+		}
+		if own.Until.IsZero() {
+			own.Until = a.Until
+		}
+	case own == nil && (len(a.Values) > 0 || manual):
 		p.Activities = a
+	}
+	if manual && !slices.Contains(p.Activities.Attrs, byHand) {
+		p.Activities.Attrs = append(p.Activities.Attrs, byHand)
 	}
 	if p.UserInput == nil && d.Idle {
 		p.UserInput = &presence.UserInput{Idle: true}
 	}
+}
+
+// says reports whether v alone says word.
+func says(v *presence.Value, word Word) bool {
+	m, _ := Standard.meaningOf(v)
+	return m.word == word
 }
 
 func (r *jsonReader) service(path string, j *jsonService) presence.Service {

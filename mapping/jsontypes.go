@@ -11,7 +11,7 @@ type (
 		Reason       string         `json:"reason"`
 		Idle         bool           `json:"idle"`
 		OOF          bool           `json:"oof"`
-		Manual       bool           `json:"manual"`
+		Manual       *bool          `json:"manual"`
 		Since        *string        `json:"since"`
 		Until        *string        `json:"until"`
 		Note         *jsonNote      `json:"note"`

@@ -56,8 +56,11 @@ func TestAvailabilityComesBack(t *testing.T) {
 		}
 		got := mapping.Standard.Effective(words, reportTime)
 		want := before
-		want.Idle = false // of whom it is not known since when (XEP-0319 §2)
+		want.Manual = false // XMPP does not tell who chose
+		want.Idle = false   // of whom it is not known since when (XEP-0319 §2)
 		switch {
+		case want.Word == mapping.Offline:
+			want.OOF = got.OOF // the hub shows nothing of who is offline by his own word
 		case want.Word == mapping.Unknown:
 			want.Word = mapping.Offline // nobody is shown as there who may not be
 		case want.Word == mapping.DND && got.Word == mapping.Busy:

@@ -202,7 +202,7 @@ func mapCases(t *testing.T) []mapCase {
 		{"D1 D7 XMPP to PIDF", []string{negative, "--from", "xmpp", "--to", "pidf"}, exitOK,
 			[]string{`entity="sip:j@im.example"`, `<tuple id="ID-b">`, `<tuple id="ID-c">`, `<note xml:lang="de">da</note>`, `last-input="2026-03-01T11:00:00Z">idle<`},
 			[]string{"a stanza of type probe: only", "id x: it is not mapped", "priority -1: a negative one", "show out: there is no such value", "{http://jabber.org/protocol/caps}c"}},
-		{"JSON to XMPP", []string{file("j.json", `{"address":"sip:a@h","availability":"away","note":{"text":"<x>"}}`), "--from", "json"}, exitOK,
+		{"JSON to XMPP", []string{file("j.json", `{"address":"sip:a@h","availability":"away","manual":false,"note":{"text":"<x>"}}`), "--from", "json"}, exitOK,
 			[]string{`<presence from="a@h/web">`, "<show>away</show>", "<status>&lt;x&gt;</status>"}, []string{"Nothing is lost"}},
 		{"nobody's document", []string{file("k.json", `{"availability":"away"}`), "--from", "json", "--to", "pidf"}, exitOK,
 			[]string{`entity="sip:someone@example.invalid"`}, []string{"does not tell whom", "--address"}},
