@@ -156,6 +156,9 @@ func (r *Rules) humanOf(s *presence.State, now time.Time) human {
 			*r = m.reason
 		}
 	}
+	if h.word == "" && h.unknown {
+		h.manual = false // he has chosen nothing
+	}
 	h.reason = reasons[kind(h.word)]
 	if h.word != "" || h.manual {
 		h.since, h.until = a.From, a.Until

@@ -15,18 +15,22 @@ import (
 // the earliest instant at which the result may change by itself, zero for
 // never.
 func (r *Rules) Compose(sources []presence.Source, now time.Time) (s *presence.State, next time.Time) {
-	s, next = r.composition().Compose(sources, now)
-	sessions := slices.DeleteFunc(slices.Clone(sources), func(src presence.Source) bool { return !r.isSession(&src) })
+	sessions := slices.DeleteFunc(slices.Clone(sources), func(src presence.Source) bool { return !r.isSession(&src, now) })
 	if len(sessions) == len(sources) {
-		return s, next // they decide by what they are composed to
+		return r.composition().Compose(sources, now) // and that is what they say
 	}
-	d := decision{now: now}
-	signedIn, _ := r.composition().Compose(sessions, now)
-	if len(sessions) > 0 {
-		r.evidenceOf(signedIn, now, func(e Evidence) { d.take(&e) })
-	}
+	sources = slices.Clone(sources)
 	for i := range sources {
-		if !r.isSession(&sources[i]) {
+		if c := sources[i].Class; c == presence.Call || c == presence.Calendar {
+			sources[i].State = ofPerson(sources[i].State)
+		}
+	}
+	s, next = r.composition().Compose(sources, now)
+	d := decision{now: now}
+	signedIn, _ := r.composition().Compose(sessions, now) // nobody is offline
+	r.evidenceOf(signedIn, now, func(e Evidence) { d.take(&e) })
+	for i := range sources {
+		if !r.isSession(&sources[i], now) {
 			r.evidenceFrom(&sources[i], now, d.take)
 		}
 	}
@@ -37,13 +41,16 @@ func (r *Rules) Compose(sources []presence.Source, now time.Time) (s *presence.S
 	if d.hidden {
 		return r.withoutHint(sources, now), next
 	}
+	said := newDraft(r, s, now)
 	of := signedIn
 	for i := range sources {
 		if sources[i].ID == d.winner {
 			of = sources[i].State
+			said.show(a.Word)
 		}
 	}
-	return r.saying(s, a, of, now), next
+	said.decided(a, of)
+	return said.State, next
 }
 
 func (r *Rules) composition() presence.Composition {
@@ -53,21 +60,38 @@ func (r *Rules) composition() presence.Composition {
 	return r.Composition
 }
 
-// isSession reports whether src speaks as a client that is signed in, or as
-// what is always there. A document that the user has set himself is his own
+// isSession reports whether src speaks at now as a client that is signed in, or
+// as what is always there. A document that the user has set himself is his own
 // word whoever brings it.
-func (r *Rules) isSession(src *presence.Source) bool {
+func (r *Rules) isSession(src *presence.Source, now time.Time) bool {
 	switch src.Class {
-	case presence.Manual, presence.Call, presence.Calendar:
+	case presence.Call, presence.Calendar:
 		return false
+	case presence.Manual:
+		h := r.humanOf(signed(src.State), now)
+		return !h.manual && h.word != Offline
 	}
-	return !byUser(src.State)
+	return !byUser(src.State, now)
 }
 
-// byUser reports whether the user has set the activities of s himself.
-func byUser(s *presence.State) bool {
+// byUser reports whether the user has set the activities of s at now himself.
+func byUser(s *presence.State, now time.Time) bool {
 	p := personOf(s)
-	return p != nil && p.Activities != nil && slices.Contains(p.Activities.Attrs, byHand)
+	if p == nil || p.Activities == nil || !during(p.Activities.Range, now) {
+		return false
+	}
+	return slices.Contains(p.Activities.Attrs, byHand) ||
+		slices.ContainsFunc(p.Activities.Values, func(v presence.Value) bool { return v.Space == Ext && v.Name == "invisible" })
+}
+
+// ofPerson is what of s is true of the person and does not come from being
+// signed in.
+func ofPerson(s *presence.State) *presence.State {
+	c := &presence.State{Notes: s.Notes, Ext: s.Ext, Persons: slices.Clone(s.Persons)}
+	for i := range c.Persons {
+		c.Persons[i].UserInput, c.Persons[i].OMA.OverridingWillingness = nil, nil
+	}
+	return c
 }
 
 // evidenceFrom gives take what one source that is no session says at now.
@@ -79,13 +103,15 @@ func (r *Rules) evidenceFrom(src *presence.Source, now time.Time, take func(*Evi
 		return
 	}
 	s := src.State
-	if !byUser(s) {
+	if !byUser(s, now) {
 		s = signed(s)
 	}
 	r.evidenceOf(s, now, func(e Evidence) {
-		e.Source = src.ID
-		if e.Class == presence.Manual && e.Since.IsZero() {
-			e.Since = src.Arrived
+		if e.Class == presence.Manual {
+			e.Source = src.ID
+			if e.Since.IsZero() {
+				e.Since = src.Arrived
+			}
 		}
 		take(&e)
 	})
@@ -115,31 +141,37 @@ func (r *Rules) withoutHint(sources []presence.Source, now time.Time) *presence.
 	return s
 }
 
-// saying is s, made to say a. of is the state of the source that decided.
-func (r *Rules) saying(s *presence.State, a Availability, of *presence.State, now time.Time) *presence.State {
-	if agree(r.Effective(s, now), a) {
-		return s
+// decided makes d say a. of is the state of the source that decided.
+func (d *draft) decided(a Availability, of *presence.State) {
+	agreed := func() bool { return agree(d.rules.Effective(d.State, d.now), a) }
+	if agreed() {
+		return
 	}
-	d := newDraft(r, s, now)
 	p := personOf(of)
-	if p != nil && p.Activities != nil && during(p.Activities.Range, now) {
+	if p != nil && p.Activities != nil && during(p.Activities.Range, d.now) {
 		d.person().Activities = p.Activities
-		if agree(r.Effective(d.State, now), a) {
-			return d.State
+		if agreed() {
+			return
 		}
 	}
 	d.reach(a.Word)
 	d.sayDecided(a)
-	for i := range d.Services {
-		if w := words[d.Services[i].Show]; w != "" && rank[w] != rank[a.Word] {
-			d.Services[i].Show = shows[a.Word]
-		}
-	}
-	if !agree(r.Effective(d.State, now), a) {
+	d.show(a.Word)
+	if !agreed() {
 		// What is left is what the user is willing to do, and he decides.
 		d.willing(presence.Open)
 	}
-	return d.State
+}
+
+// show takes away what a service shows by itself and says something else than
+// w.
+func (d *draft) show(w Word) {
+	for i := range d.Services {
+		t := &d.Services[i]
+		if v := words[t.Show]; v != "" && t.Show != shows[w] {
+			t.Show = shows[w]
+		}
+	}
 }
 
 // agree reports whether both mean the same to whoever wants to reach the
@@ -151,14 +183,23 @@ func agree(a, b Availability) bool {
 // reach makes d such that w can be said of it: nobody is busy whom nothing
 // reaches.
 func (d *draft) reach(w Word) {
-	switch {
-	case w == Unknown:
-	case w == Offline && len(d.Services) == 0:
-		d.addTuple(presence.Closed)
-	case w == Offline:
+	some := func(r reach) bool {
+		return slices.ContainsFunc(d.Services, func(t presence.Service) bool { return reachOf(&t) == r })
+	}
+	switch w {
+	case Unknown:
+		for i := range d.Services {
+			d.Services[i].Basic, d.Services[i].Show = presence.NoBasic, ""
+		}
+	case Offline:
 		d.tuples(presence.Closed)
-	case len(d.Services) > 0 && !slices.ContainsFunc(d.Services, func(t presence.Service) bool { return reachOf(&t) == reachable }):
-		d.addTuple(presence.Open)
+		if !some(shut) {
+			d.addTuple(presence.Closed)
+		}
+	default:
+		if !some(reachable) {
+			d.addTuple(presence.Open)
+		}
 	}
 }
 
@@ -205,7 +246,7 @@ func hasValue(values []presence.Value, v presence.Value) bool {
 // saysNoMore reports whether v may stand beside what says a.
 func (d *draft) saysNoMore(v *presence.Value, a Availability) bool {
 	m, _ := d.rules.meaningOf(v)
-	if m.oof && !a.OOF || v.Name == "unknown" {
+	if m.oof && !a.OOF || m.word == Offline || v.Name == "unknown" {
 		return false
 	}
 	return m.word == "" || kind(m.word) == kind(a.Word) && weight[m.word] <= weight[a.Word] && reasonRank[m.reason] <= reasonRank[a.Reason]
