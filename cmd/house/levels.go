@@ -26,7 +26,7 @@ var levels = map[string]int{
 	"simple": 3, "xmpp": 3, "webapi": 3,
 
 	"bridge/bridgetest": 4, // tests only
-	"cmd/porchlight":    4, "cmd/porchlight/realpeers": 4, "cmd/demo": 4, "cmd/house": 4,
+	"cmd/porchlight":    4, "cmd/porchlight/realpeers": 4, "cmd/demo": 4, "cmd/house": 4, "cmd/loadgen": 4,
 }
 
 // sameLevel lists the imports within one level that are part of the design.
