@@ -206,19 +206,22 @@ type stanza struct {
 	XML      string            `json:"xml"`
 	JID      string            `json:"jid"`
 	Why      string            `json:"why"`
+	What     string            `json:"what"`   // of personal eventing: "mood" and so on
+	Values   map[string]string `json:"values"` // and what slixmpp makes of it
 }
 
 // python is Debian's, which has slixmpp.
 const python = "/usr/bin/python3"
 
 // login starts a client as user@im.example/resource, without presence.
-func login(t *testing.T, s xmppServer, user, resource string) *jabber {
+func login(t *testing.T, s xmppServer, user, resource string, with ...string) *jabber {
 	t.Helper()
 	if exec.Command(python, "-c", "import slixmpp").Run() != nil {
 		t.Skip("python3-slixmpp is not installed: run `make test`, which installs it")
 	}
 	j := &jabber{t: t, jid: user + "@im.example/" + resource, more: make(chan struct{}, 1), ended: make(chan struct{})}
-	cmd := exec.Command(python, "testdata/jabber.py", "127.0.0.1", fmt.Sprint(s.C2S()), j.jid, "pw")
+	args := append([]string{"testdata/jabber.py", "127.0.0.1", fmt.Sprint(s.C2S()), j.jid, "pw"}, with...)
+	cmd := exec.Command(python, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stderr := &lockedBuffer{}
 	cmd.Stderr = stderr
