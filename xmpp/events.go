@@ -106,7 +106,7 @@ func (c *component) appendEvents(dst []byte, leg bridge.Leg) []byte {
 	if v.State != bridge.Active {
 		view = nil
 	}
-	dst = c.appendPhotoNews(dst, leg, view)
+	dst = c.appendShownAgain(dst, leg, view)
 	items := c.itemsOf(view)
 	now := said | items.nodes()
 	from, ok := mapping.JID(leg.Presentity)

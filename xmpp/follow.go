@@ -90,6 +90,11 @@ func (c *component) settle(leg bridge.Leg, s *stanza, change bridge.ChangeID) {
 	c.port.hub.Settle(leg, bridge.Verdict{State: bridge.Active}, change)
 	if c.asks.following(leg) {
 		c.introduce(leg)
+		// ejabberd takes capabilities, and so sends events, only from whom the
+		// roster lets see the user: what was shown before was in vain.
+		if c.watches.showAgain(reverse(leg)) {
+			c.tellEvents(reverse(leg))
+		}
 		// ejabberd approves at once whom the roster allows, and sends no
 		// presence with it.
 		c.asks.put(leg, askFetch)

@@ -147,15 +147,16 @@ func (c *component) photoOf(view *bridge.View) string {
 	return "<x xmlns='" + payload.NSVCardUpdate + "'><photo/></x>"
 }
 
-// appendPhotoNews appends the presence of leg's presentity anew when only his
-// photo has changed since.
-func (c *component) appendPhotoNews(dst []byte, leg bridge.Leg, view *bridge.View) []byte {
+// appendShownAgain appends the presence of leg's presentity anew when only his
+// photo has changed since, or it has to be said again (watches.showAgain).
+func (c *component) appendShownAgain(dst []byte, leg bridge.Leg, view *bridge.View) []byte {
 	photo := c.photoOf(view)
 	c.watches.mu.Lock()
 	defer c.watches.mu.Unlock()
 	w := c.watches.all[leg]
-	if w == nil || view == nil || w.last != view || w.photo == photo {
+	if w == nil || view == nil || w.last != view || w.photo == photo && !w.again {
 		return dst
 	}
+	w.last = nil
 	return c.appendState(dst, leg.Presentity, w, view, photo)
 }

@@ -284,7 +284,7 @@ func (c *component) appendState(dst []byte, a presence.Addr, w *watch, view *bri
 	if view != nil && view == w.last && photo == w.photo {
 		return dst
 	}
-	w.last, w.photo, w.stream = view, photo, c.watches.stream
+	w.last, w.photo, w.again, w.stream = view, photo, false, c.watches.stream
 	var now tuples
 	if view != nil {
 		dst, now = appendView(dst, w.to, view, photo)

@@ -156,7 +156,9 @@ func TestX2S_B15_OtherDirectionStays(t *testing.T) {
 	befriended(t, func(w *world, _ string) {
 		w.watch(alice, romeo, time.Hour)
 		w.send("<presence type='subscribed' from='romeo@im.example' to='alice@sip.example'/>")
-		w.expect("subscribe alice@sip.example>romeo@im.example", "probe alice@sip.example>romeo@im.example")
+		// The last for his server, which takes capabilities only from now on.
+		w.expect("subscribe alice@sip.example>romeo@im.example", "probe alice@sip.example>romeo@im.example",
+			"presence alice@sip.example/phone>romeo@im.example")
 		w.send("<presence type='unsubscribe' from='romeo@im.example' to='alice@sip.example'/>")
 		v, _ := w.hub.Standing(bridge.Leg{Watcher: alice, Presentity: romeo})
 		if v.State != bridge.Active {

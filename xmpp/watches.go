@@ -20,6 +20,7 @@ type watch struct {
 	last    *bridge.View  // the view that was sent last; nil: to be sent anyhow
 	photo   string        // what was said of the photo with it
 	stream  uint64        // the stream that it was sent on
+	again   bool          // it is to be sent again
 	said    payload.Wants // nodes of which he was told anything
 }
 
@@ -201,6 +202,19 @@ func (w *watches) resend(leg bridge.Leg) bool {
 		return false
 	}
 	e.last = nil
+	return true
+}
+
+// showAgain makes what leg's watcher is shown be sent to him again, and reports
+// whether there is anything.
+func (w *watches) showAgain(leg bridge.Leg) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := w.all[leg]
+	if e == nil || len(e.shown) == 0 {
+		return false
+	}
+	e.again = true
 	return true
 }
 

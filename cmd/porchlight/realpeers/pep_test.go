@@ -19,6 +19,7 @@ func loginPEP(t *testing.T, s xmppServer, user, resource string) *jabber {
 	t.Helper()
 	j := login(t, s, user, resource, "pep")
 	j.command(map[string]string{"cmd": "presence"})
+	j.expect("her own presence", presence(j.jid, "")) // what is sent otherwise overtakes it
 	return j
 }
 
@@ -33,6 +34,26 @@ func (j *jabber) publish(what string, values map[string]any) {
 		j.t.Fatal(err)
 	}
 	j.command(map[string]string{"cmd": "publish", "what": what, "values": string(b)})
+	j.peek("the answer to the publication of "+what, func(s stanza) bool {
+		if s.Ev == "failed" {
+			j.t.Fatalf("%s cannot publish %s: %s", j.jid, s.What, s.Why)
+		}
+		return s.Ev == "published" && s.What == what
+	})
+}
+
+// peek waits for an event and takes only that.
+func (j *jabber) peek(what string, ok func(stanza) bool) {
+	j.t.Helper()
+	within(j.t, patience, j.jid+" waits for "+what, func() bool {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		i := slices.IndexFunc(j.seen, ok)
+		if i >= 0 {
+			j.seen = slices.Delete(j.seen, i, i+1)
+		}
+		return i >= 0
+	})
 }
 
 // event returns an expectation: an event of what from the bare address, whose
