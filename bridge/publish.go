@@ -38,7 +38,6 @@ func (h *Hub) Publish(ctx context.Context, p Publication) (Receipt, error) {
 	sh := h.shard(p.Presentity)
 	var raw []byte
 	if p.State != nil {
-		p.State = presence.KeepIDs(sh.stateOf(p.Presentity), p.State)
 		raw = h.cfg.Codec.Append(nil, p.State)
 	}
 	var (
@@ -64,16 +63,6 @@ func (h *Hub) Publish(ctx context.Context, p Publication) (Receipt, error) {
 		h.leave(sh, h.section(sh, undo))
 	}
 	return Receipt{}, storeError(werr)
-}
-
-// stateOf returns the composed state of presentity, nil when there is none.
-func (sh *shard) stateOf(presentity presence.Addr) *presence.State {
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if pr := sh.presentities[presentity]; pr != nil {
-		return pr.state
-	}
-	return nil
 }
 
 // Known reports whether a live publication of presentity has the entity-tag,
@@ -156,6 +145,9 @@ func (h *Hub) change(sh *shard, pr *presentity, pub *publication, p Publication,
 		pr.pubs = append(pr.pubs, pub)
 	}
 	before := *pub
+	if p.State != nil {
+		p.State, raw = h.keepIDs(pr, pub, p.State, raw)
+	}
 	now := time.Now()
 	pub.etag, pub.request, pub.expires = r.ETag, p.Request, now.Add(p.Expires)
 	if p.State != nil {
@@ -183,6 +175,22 @@ func (h *Hub) change(sh *shard, pr *presentity, pub *publication, p Publication,
 		h.recompose(sh, pub.of, p.Change, fx)
 		sh.drop(pub.of)
 	}
+}
+
+// keepIDs gives s, what pub says from now on, the ids that watchers know. raw,
+// which is s as the store keeps it, is made anew when they are not its own.
+func (h *Hub) keepIDs(pr *presentity, pub *publication, s *presence.State, raw []byte) (*presence.State, []byte) {
+	keep := presence.Keep{Source: pub.id, Shown: pr.state, Own: pub.state, Strict: h.cfg.Directory.Rules(pr.addr.Host).Strict()}
+	for _, o := range pr.pubs {
+		if o != pub {
+			keep.Others = append(keep.Others, o.state)
+		}
+	}
+	kept := keep.IDs(s)
+	if kept != s {
+		raw = h.cfg.Codec.Append(nil, kept)
+	}
+	return kept, raw
 }
 
 // makeRoom removes the publication that ends first when there are too many:

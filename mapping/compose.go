@@ -53,6 +53,9 @@ func (r *Rules) Compose(sources []presence.Source, now time.Time) (s *presence.S
 	return said.State, next
 }
 
+// Strict reports whether r keeps apart what conflicts, as OMA wants it.
+func (r *Rules) Strict() bool { return r.composition().Strict }
+
 func (r *Rules) composition() presence.Composition {
 	if r == nil {
 		return presence.Composition{}

@@ -34,14 +34,14 @@ func TestKeepIDs(t *testing.T) {
 		{"nothing", services(), nil},
 	} {
 		before := text(t, tt.doc)
-		if got := ids(presence.KeepIDs(old, tt.doc)); !slices.Equal(got, tt.want) {
+		if got := ids((&presence.Keep{Shown: old}).IDs(tt.doc)); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: ids %v, want %v", tt.name, got, tt.want)
 		}
 		if text(t, tt.doc) != before {
 			t.Errorf("%s: the document was changed", tt.name)
 		}
 	}
-	if presence.KeepIDs(nil, old) != old || presence.KeepIDs(old, old) != old || presence.KeepIDs(services(), old) != old {
+	if (&presence.Keep{}).IDs(old) != old || (&presence.Keep{Shown: old, Own: old}).IDs(old) != old || (&presence.Keep{Shown: services()}).IDs(old) != old {
 		t.Error("a copy of what needs no change")
 	}
 }
