@@ -41,7 +41,7 @@ func (k kind) String() string { return [...]string{"service", "person", "device"
 //
 // A service with a description has the id of the one with the same
 // description, contact and class: some clients number their tuples anew with
-// each document. What is merged with a component of another source has the id
+// each document. So has one without, when its source has one such alone. What is merged with a component of another source has the id
 // of that, and stays when that source goes. What has the id of something else
 // gets one that its source keeps, whoever comes and goes beside it (RFC 4479
 // §3.5: ids are stable over time). s is not changed, and returned itself when
@@ -61,6 +61,9 @@ func (k *Keep) IDs(s *State) *State {
 	k.markTaken(s, slots)
 	own := idsOf(k.Own)
 	for n := range slots {
+		delete(own, slots[n].id)
+	}
+	for n := range slots {
 		t := &slots[n]
 		made := madeID(t.kind.String(), k.Source, t.was, 0)
 		if t.was != "" && (t.taken || t.id == t.was && own[made]) {
@@ -74,6 +77,7 @@ func (k *Keep) IDs(s *State) *State {
 // known gives each slot the id of the same component, else its own.
 func (k *Keep) known(s *State, slots []slot) {
 	own, shown := described(k.Own), described(k.Shown)
+	was, is := alone(k.Own), alone(s)
 	for n := range slots {
 		t := &slots[n]
 		t.id = t.was
@@ -83,6 +87,9 @@ func (k *Keep) known(s *State, slots []slot) {
 			key := serviceKey(svc)
 			if svc.OMA.Description == nil {
 				t.id = k.mergedWith(svc, key, t.was)
+				if t.id == t.was && was[key] != "" && is[key] != "" {
+					t.id = was[key]
+				}
 			} else if id := take(own, key); id != "" {
 				t.id = id
 				take(shown, key)
@@ -110,6 +117,28 @@ func described(s *State) map[serviceKeyed][]string {
 		if t := &s.Services[i]; t.OMA.Description != nil {
 			key := serviceKey(t)
 			ids[key] = append(ids[key], t.ID)
+		}
+	}
+	return ids
+}
+
+// alone returns the ids of the services of s without a description whose key no
+// other of s has.
+func alone(s *State) map[serviceKeyed]string {
+	ids := make(map[serviceKeyed]string)
+	if s == nil {
+		return ids
+	}
+	for i := range s.Services {
+		t := &s.Services[i]
+		if t.OMA.Description != nil {
+			continue
+		}
+		key := serviceKey(t)
+		if _, twice := ids[key]; twice {
+			ids[key] = ""
+		} else {
+			ids[key] = t.ID
 		}
 	}
 	return ids

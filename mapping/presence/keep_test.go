@@ -45,3 +45,84 @@ func TestKeepIDs(t *testing.T) {
 		t.Error("a copy of what needs no change")
 	}
 }
+
+// CMP-07, CMP-08, DOC-05: a source's ids are as watchers know them whoever
+// comes and goes beside it, over refreshes and changes.
+func TestKeepIDs_CMP_07_08(t *testing.T) {
+	one := services(svc("t1", "sip:a@x", presence.Open), rcs("t2", "chat", "sip:me"))
+	one.Persons = []presence.Person{{ID: "p1"}}
+	one.Devices = []presence.Device{{ID: "d1", DeviceID: "urn:1"}}
+	two := services(svc("t1", "sip:b@x", presence.Open), svc("d1", "sip:c@x", presence.Open), svc("t5", "sip:a@x", presence.Open), rcs("t9", "chat", "sip:me"))
+	two.Persons = []presence.Person{{ID: "p2"}}
+	two.Devices = []presence.Device{{ID: "d1", DeviceID: "urn:2"}, {ID: "e", DeviceID: "urn:1"}}
+
+	shown := compose(src(1, one))
+	k := presence.Keep{Source: "s2", Shown: shown, Others: []*presence.State{one}}
+	kept := k.IDs(two)
+	both := compose(src(1, one), src(2, kept))
+	seen := map[string]bool{}
+	for _, id := range all(both) {
+		if seen[id] {
+			t.Errorf("ids %v", all(both))
+		}
+		seen[id] = true
+	}
+	if kept.Services[2].ID != "t1" || kept.Services[3].ID != "t2" || kept.Persons[0].ID != "p1" || kept.Devices[1].ID != "d1" {
+		t.Errorf("what is one has two ids: %v", all(kept))
+	}
+	alone := compose(src(2, kept))
+	for _, id := range all(alone) {
+		if !seen[id] {
+			t.Errorf("with both %v, and alone %v", all(both), all(alone))
+		}
+	}
+	// It comes again, the other having gone.
+	again := presence.Keep{Source: "s2", Shown: alone, Own: kept}
+	if got := all(again.IDs(two)); !slices.Equal(got, all(kept)) {
+		t.Errorf("changed: %v, was %v", got, all(kept))
+	}
+	if again.IDs(kept) != kept {
+		t.Errorf("its own ids are not kept: %v", all(again.IDs(kept)))
+	}
+}
+
+// One RCS service of two phones that conflict: two tuples, and each keeps its
+// own.
+func TestKeepIDs_CMP_02(t *testing.T) {
+	a, b := services(rcs("a", "chat", "sip:me")), services(rcs("b", "chat", "sip:me"))
+	b.Services[0].Basic = presence.Closed
+	first := (&presence.Keep{Source: "s2", Shown: compose(src(1, a)), Others: []*presence.State{a}}).IDs(b)
+	both := compose(src(1, a), src(2, first))
+	if len(both.Services) != 2 || first.Services[0].ID == "a" {
+		t.Fatalf("ids %v", ids(both))
+	}
+	b.Services[0].ID = "c" // numbered anew
+	second := (&presence.Keep{Source: "s2", Shown: both, Own: first, Others: []*presence.State{a}}).IDs(b)
+	if second.Services[0].ID != first.Services[0].ID {
+		t.Errorf("%v became %v", ids(first), ids(second))
+	}
+}
+
+func TestKeepIDsStrict(t *testing.T) {
+	a, b := personState(presence.Person{ID: "p", Activities: doing("busy")}), personState(presence.Person{ID: "p", Activities: doing("away")})
+	k := presence.Keep{Source: "s2", Shown: a, Others: []*presence.State{a}, Strict: true}
+	if got := k.IDs(b).Persons[0].ID; got == "p" {
+		t.Error("two persons with one id")
+	}
+	k.Strict = false
+	if got := k.IDs(b).Persons[0].ID; got != "p" {
+		t.Errorf("one person with two ids: %s", got)
+	}
+}
+
+// all are the ids of every component of s.
+func all(s *presence.State) []string {
+	list := ids(s)
+	for _, p := range s.Persons {
+		list = append(list, p.ID)
+	}
+	for _, d := range s.Devices {
+		list = append(list, d.ID)
+	}
+	return list
+}
