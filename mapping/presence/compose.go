@@ -107,6 +107,9 @@ func (c *composer) addService(s *State, t *Service, src *Source) {
 			if o.last == src.ID || o.rank == src.Rank && conflict(&s.Services[i], t) {
 				continue
 			}
+			if o.last == o.source {
+				clip(&s.Services[i]) // from now on its lists are its own
+			}
 			mergeService(&s.Services[i], t, o.rank < src.Rank)
 			o.last = src.ID
 			return
@@ -165,20 +168,20 @@ func (c *composer) addDevice(s *State, d *Device, src *Source) {
 
 // union is a and what of b is not in it; a is not changed.
 func union[T comparable](a, b []T) []T {
-	out, shared := a, true
 	if len(a) == 0 && len(b) == 1 {
 		return b[:1:1]
 	}
+	return join(slices.Clip(a), b)
+}
+
+// join is union for a list that may be appended to.
+func join[T comparable](a, b []T) []T {
 	for _, x := range b {
-		if slices.Contains(out, x) {
-			continue
+		if !slices.Contains(a, x) {
+			a = append(a, x)
 		}
-		if shared {
-			out, shared = out[:len(out):len(out)], false
-		}
-		out = append(out, x)
 	}
-	return out
+	return a
 }
 
 // uniqueIDs gives every component an id of its own (RFC 4479 §5). The first

@@ -134,7 +134,13 @@ func withoutLangs(a, b []Note) []Note {
 	})
 }
 
-// mergeService joins b to m: the union, with the latest timestamp, the highest
+// clip makes appending to the joined lists of m leave those of its source alone.
+func clip(m *Service) {
+	m.Notes, m.Ext, m.StatusExt = slices.Clip(m.Notes), slices.Clip(m.Ext), slices.Clip(m.StatusExt)
+	m.DeviceIDs, m.Attrs = slices.Clip(m.DeviceIDs), slices.Clip(m.Attrs)
+}
+
+// mergeService joins b to m, whose lists are its own or clipped: the union, with the latest timestamp, the highest
 // priority and one description. They do not conflict, or m is soft state and b
 // is permanent, which counts where there is no other.
 func mergeService(m, b *Service, permanent bool) {
@@ -142,11 +148,11 @@ func mergeService(m, b *Service, permanent bool) {
 	if permanent {
 		notes, ext, status = withoutLangs(m.Notes, notes), withoutNamed(m.Ext, ext), withoutNamed(m.StatusExt, status)
 	}
-	m.Notes = union(m.Notes, notes)
-	m.Ext = union(m.Ext, ext)
-	m.StatusExt = union(m.StatusExt, status)
-	m.DeviceIDs = union(m.DeviceIDs, b.DeviceIDs)
-	m.Attrs = union(m.Attrs, b.Attrs)
+	m.Notes = join(m.Notes, notes)
+	m.Ext = join(m.Ext, ext)
+	m.StatusExt = join(m.StatusExt, status)
+	m.DeviceIDs = join(m.DeviceIDs, b.DeviceIDs)
+	m.Attrs = join(m.Attrs, b.Attrs)
 	if b.Timestamp.After(m.Timestamp) {
 		m.Timestamp = b.Timestamp
 	}

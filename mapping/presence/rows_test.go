@@ -280,3 +280,25 @@ func set(v reflect.Value) {
 		v.Set(reflect.ValueOf(1).Convert(v.Type()))
 	}
 }
+
+// CMP-07: what is joined is not written into the source's own lists.
+func TestContract_CMP_07_SourcesStay(t *testing.T) {
+	spare := append(make([]presence.Note, 0, 8), presence.Note{Text: "1"})
+	var of []presence.Source
+	for n := range 4 {
+		s := services(described("t", "sip:x@y"))
+		s.Services[0].Notes = []presence.Note{{Text: string(rune('1' + n))}}
+		if n == 0 {
+			s.Services[0].Notes = spare
+		}
+		s.Notes, s.Persons = s.Services[0].Notes, []presence.Person{{ID: "p", Notes: s.Services[0].Notes}}
+		of = append(of, src(n+1, s))
+	}
+	got := compose(of...)
+	if len(got.Services) != 1 || len(got.Services[0].Notes) != 4 || len(got.Notes) != 4 || len(got.Persons[0].Notes) != 4 {
+		t.Errorf("%+v", got)
+	}
+	if after := spare[:cap(spare)]; after[1] != (presence.Note{}) {
+		t.Errorf("written into a source: %v", after)
+	}
+}
