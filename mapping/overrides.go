@@ -24,6 +24,9 @@ type Overrides struct {
 	// own: RFC 4480 §3.2 leaves it open whether someone who is away or busy is
 	// open or closed. Away, ExtendedAway, Busy and DND may be among them.
 	ClosedWhen []Word
+	// Composition is "newest", which "" means too, or "oma-strict", see
+	// presence.Composition.
+	Composition string
 }
 
 // ActivityOverride is what an activity means. Empty fields leave it as it is.
@@ -54,6 +57,13 @@ func NewRules(o Overrides) (*Rules, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(o.Moods)) {
 		b.mood(name, o.Moods[name])
+	}
+	switch o.Composition {
+	case "", "newest":
+	case "oma-strict":
+		r.Composition.Strict = true
+	default:
+		b.fault("composition", "%q is not newest or oma-strict", o.Composition)
 	}
 	for i, w := range o.ClosedWhen {
 		switch {

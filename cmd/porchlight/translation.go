@@ -20,6 +20,9 @@ type translationConfig struct {
 	Moods map[string]string `yaml:"moods"`
 	// ClosedWhen are the words of availability that SIP watchers see closed.
 	ClosedWhen []string `yaml:"closed_when"`
+	// Composition is "newest", the default, or "oma-strict": several persons
+	// where sources disagree.
+	Composition string `yaml:"composition"`
 }
 
 // activityConfig is what one activity means; what is left out stays.
@@ -33,7 +36,8 @@ type activityConfig struct {
 // rules returns the rules that t asks for.
 func (t *translationConfig) rules() (*mapping.Rules, error) {
 	o := mapping.Overrides{SideChannelOff: t.SideChannel != nil && !*t.SideChannel,
-		Activities: make(map[string]mapping.ActivityOverride, len(t.Activities)), Moods: t.Moods}
+		Activities: make(map[string]mapping.ActivityOverride, len(t.Activities)), Moods: t.Moods,
+		Composition: t.Composition}
 	for name, a := range t.Activities {
 		o.Activities[name] = mapping.ActivityOverride{Availability: a.Availability, Reason: a.Reason, OOF: a.OOF, XMPP: a.XMPP}
 	}

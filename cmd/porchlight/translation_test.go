@@ -18,6 +18,7 @@ translation:
     activities: {tv: {availability: busy, reason: focusing, oof: true}, ext:focusing: {xmpp: "-"}}
     moods: {cranky: grumpy}
     closed_when: [away]
+    composition: oma-strict
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -33,11 +34,12 @@ translation:
 	now := time.Now()
 	r := dir.Rules("sip.example")
 	want := mapping.Availability{Word: mapping.Busy, Reason: "focusing", OOF: true}
-	if got := r.Effective(tv, now); got != want || !r.SideChannelOff {
-		t.Errorf("%+v, side channel off %v", got, r.SideChannelOff)
+	if got := r.Effective(tv, now); got != want || !r.SideChannelOff || !r.Strict() {
+		t.Errorf("%+v, side channel off %v, strict %v", got, r.SideChannelOff, r.Strict())
 	}
-	if got := dir.Rules("other.example").Effective(tv, now).Word; got != mapping.Available {
-		t.Errorf("another domain says %s", got)
+	other := dir.Rules("other.example")
+	if got := other.Effective(tv, now).Word; got != mapping.Available || other.Strict() {
+		t.Errorf("another domain says %s, strict %v", got, other.Strict())
 	}
 }
 
@@ -54,6 +56,7 @@ translation:
       tv: {availability: gone, xmpp: relaxing/sofa}
     moods: {sad: blue}
     closed_when: [away, never]
+    composition: separate
 `))
 	if err == nil {
 		t.Fatal("no fault is found")
@@ -64,6 +67,7 @@ translation:
 		"9: translation.sip.example.activities.dancing: ",
 		"translation.sip.example.activities.tv.availability: ", "translation.sip.example.activities.tv.xmpp: ",
 		"translation.sip.example.moods.sad: ", "translation.sip.example.closed_when[1]: ",
+		"13: translation.sip.example.composition: ",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in\n%v", want, err)
