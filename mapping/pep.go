@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
+	"github.com/porchlight-im/porchlight/xmpp/payload"
 )
 
 // Item is the current item of one node of personal eventing (XEP-0163): a
@@ -20,16 +21,6 @@ type Item struct {
 	// item was retracted.
 	Payload string
 }
-
-// The nodes of personal eventing, whose names are also the namespaces of what
-// is in them (XEP-0163 §3).
-const (
-	NodeActivity = "http://jabber.org/protocol/activity" // XEP-0108
-	NodeGeoloc   = "http://jabber.org/protocol/geoloc"   // XEP-0080
-	NodeMood     = "http://jabber.org/protocol/mood"     // XEP-0107
-	NodeNick     = "http://jabber.org/protocol/nick"     // XEP-0172
-	NodeTune     = "http://jabber.org/protocol/tune"     // XEP-0118
-)
 
 // PEPNodes returns the nodes that ToPEP and FromPEP know, in order.
 func PEPNodes() []string {
@@ -63,11 +54,11 @@ const (
 
 // pepNodes is in the order of the nodes.
 var pepNodes = [...]pepNode{
-	{NodeActivity, "activity", (*Rules).sayActivity, (*Rules).hearActivity, always},
-	{NodeGeoloc, "geoloc", (*Rules).sayGeoloc, (*Rules).hearGeoloc, inexact},
-	{NodeMood, "mood", (*Rules).sayMood, (*Rules).hearMood, inexact},
-	{NodeNick, "nick", (*Rules).sayNick, (*Rules).hearNick, never},
-	{NodeTune, "tune", (*Rules).sayTune, (*Rules).hearTune, always},
+	{payload.NodeActivity, "activity", (*Rules).sayActivity, (*Rules).hearActivity, always},
+	{payload.NodeGeoloc, "geoloc", (*Rules).sayGeoloc, (*Rules).hearGeoloc, inexact},
+	{payload.NodeMood, "mood", (*Rules).sayMood, (*Rules).hearMood, inexact},
+	{payload.NodeNick, "nick", (*Rules).sayNick, (*Rules).hearNick, never},
+	{payload.NodeTune, "tune", (*Rules).sayTune, (*Rules).hearTune, always},
 }
 
 // Limits of what comes from others.
@@ -152,7 +143,7 @@ func (r *Rules) ApplyPEP(old *presence.State, it Item, now time.Time) (*presence
 		p.Ext = k.put(ext, native)
 	}
 	s.Persons = withPerson(s.Persons, p)
-	if k.node == NodeActivity {
+	if k.node == payload.NodeActivity {
 		s.Persons = r.personFrom(s)
 	}
 	if old == nil && empty(s) {

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
+	"github.com/porchlight-im/porchlight/xmpp/payload"
 )
 
 const (
@@ -79,7 +80,7 @@ func TestActivityFromPEP(t *testing.T) {
 		if diff := cmp.Diff(presence.Activities{Values: tt.values, Notes: tt.notes}, *p.Activities); diff != "" {
 			t.Errorf("%s: %s", tt.payload, diff)
 		}
-		if len(p.Ext) != 1 || p.Ext[0].Local != "activity" || p.Ext[0].Space != NodeActivity {
+		if len(p.Ext) != 1 || p.Ext[0].Local != "activity" || p.Ext[0].Space != payload.NodeActivity {
 			t.Errorf("%s: kept %+v", tt.payload, p.Ext)
 		}
 	}
@@ -127,18 +128,18 @@ func TestPEPStops(t *testing.T) {
 		t.Errorf("meeting and away: %+v", got)
 	}
 	for _, stop := range []string{"", `<activity` + activityNS + `/>`, `<activity` + activityNS + `> </activity>`} {
-		s := Standard.FromPEP(both, Item{Node: NodeActivity, Payload: stop}, noon)
+		s := Standard.FromPEP(both, Item{Node: payload.NodeActivity, Payload: stop}, noon)
 		if !presence.Equal(s, one) {
 			t.Errorf("after %q: %s", stop, cmp.Diff(one, s))
 		}
-		if s = Standard.FromPEP(s, Item{Node: NodeMood, Payload: stop[:0]}, noon); !presence.Equal(s, online) {
+		if s = Standard.FromPEP(s, Item{Node: payload.NodeMood, Payload: stop[:0]}, noon); !presence.Equal(s, online) {
 			t.Errorf("after both: %s", cmp.Diff(online, s))
 		}
 	}
 	if again := Standard.FromPEP(both, item(mood), noon); again != both {
 		t.Error("the same mood once more made a new state")
 	}
-	if got := Standard.FromPEP(nil, Item{Node: NodeMood}, noon); got != nil {
+	if got := Standard.FromPEP(nil, Item{Node: payload.NodeMood}, noon); got != nil {
 		t.Errorf("nothing of nobody is %+v", got)
 	}
 	// A resource that comes or goes leaves the activity.
@@ -170,18 +171,18 @@ func TestBrokenPEPChangesNothing(t *testing.T) {
 	old := Standard.FromPEP(nil, item(`<mood`+moodNS+`><happy/></mood>`), noon)
 	for _, it := range []Item{
 		{Node: "urn:x", Payload: `<x xmlns="urn:x"/>`},
-		{Node: NodeMood, Payload: `<mood`},
-		{Node: NodeMood, Payload: `happy`},
-		{Node: NodeMood, Payload: `<!DOCTYPE mood><mood` + moodNS + `><sad/></mood>`},
-		{Node: NodeMood, Payload: `<mood` + moodNS + `><sad/></mood><mood/>`},
-		{Node: NodeMood, Payload: `<mood><sad/></mood>`},
-		{Node: NodeMood, Payload: `<activity` + activityNS + `><working/></activity>`},
-		{Node: NodeMood, Payload: `<mood` + moodNS + `><text>no mood</text></mood>`},
-		{Node: NodeMood, Payload: `<mood` + moodNS + `><sad xmlns="urn:x"/></mood>`},
-		{Node: NodeMood, Payload: `<mood` + moodNS + `><sad/><text>` + strings.Repeat("x", maxNative) + `</text></mood>`},
-		{Node: NodeMood, Payload: `<mood` + moodNS + `><sad/><!--` + strings.Repeat("x", maxPayload) + `--></mood>`},
-		{Node: NodeMood, Payload: `<mood` + moodNS + `>` + strings.Repeat("<a>", 2000)},
-		{Node: NodeActivity, Payload: `<activity` + activityNS + `><text>what?</text></activity>`},
+		{Node: payload.NodeMood, Payload: `<mood`},
+		{Node: payload.NodeMood, Payload: `happy`},
+		{Node: payload.NodeMood, Payload: `<!DOCTYPE mood><mood` + moodNS + `><sad/></mood>`},
+		{Node: payload.NodeMood, Payload: `<mood` + moodNS + `><sad/></mood><mood/>`},
+		{Node: payload.NodeMood, Payload: `<mood><sad/></mood>`},
+		{Node: payload.NodeMood, Payload: `<activity` + activityNS + `><working/></activity>`},
+		{Node: payload.NodeMood, Payload: `<mood` + moodNS + `><text>no mood</text></mood>`},
+		{Node: payload.NodeMood, Payload: `<mood` + moodNS + `><sad xmlns="urn:x"/></mood>`},
+		{Node: payload.NodeMood, Payload: `<mood` + moodNS + `><sad/><text>` + strings.Repeat("x", maxNative) + `</text></mood>`},
+		{Node: payload.NodeMood, Payload: `<mood` + moodNS + `><sad/><!--` + strings.Repeat("x", maxPayload) + `--></mood>`},
+		{Node: payload.NodeMood, Payload: `<mood` + moodNS + `>` + strings.Repeat("<a>", 2000)},
+		{Node: payload.NodeActivity, Payload: `<activity` + activityNS + `><text>what?</text></activity>`},
 	} {
 		s, err := Standard.ApplyPEP(old, it, noon)
 		if s != old || !errors.Is(err, ErrPEPPayload) && !errors.Is(err, ErrPEPNode) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
+	"github.com/porchlight-im/porchlight/xmpp/payload"
 )
 
 // sayGeoloc says the first of p's locations that XEP-0080 has words for.
@@ -25,7 +26,7 @@ func (r *Rules) sayGeoloc(dst []byte, p *presence.Person, now time.Time) []byte 
 		if !ok {
 			continue
 		}
-		if x, native := nativeOf(p, NodeGeoloc, "geoloc"); x != nil {
+		if x, native := nativeOf(p, payload.NodeGeoloc, "geoloc"); x != nil {
 			was, err := geolocOf(x)
 			if err == nil && was.geopriv() == *g {
 				return append(dst, native...)
@@ -125,9 +126,9 @@ func (p *place) appendGeoloc(dst []byte) []byte {
 	if !p.timestamp.IsZero() {
 		all["timestamp"] = p.timestamp.Format(time.RFC3339)
 	}
-	x := element{space: NodeGeoloc, local: "geoloc", attrs: langAttr(p.lang)}
+	x := element{space: payload.NodeGeoloc, local: "geoloc", attrs: langAttr(p.lang)}
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		x.kids = append(x.kids, element{space: NodeGeoloc, local: name, text: all[name]})
+		x.kids = append(x.kids, element{space: payload.NodeGeoloc, local: name, text: all[name]})
 	}
 	return x.append(dst, "")
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
 	"github.com/porchlight-im/porchlight/mapping/tables"
+	"github.com/porchlight-im/porchlight/xmpp/payload"
 )
 
 const geolocNS = ` xmlns="http://jabber.org/protocol/geoloc"`
@@ -180,7 +181,7 @@ func TestGeolocRoundTrip(t *testing.T) {
 	}
 	values := map[string]string{"lat": "1.5", "lon": "-2", "alt": "3", "accuracy": "4.0", "countrycode": "DE", "timestamp": "2026-03-01T10:00:00Z"}
 	rapid.Check(t, func(d *rapid.T) {
-		x := element{space: NodeGeoloc, local: "geoloc"}
+		x := element{space: payload.NodeGeoloc, local: "geoloc"}
 		had := map[string]string{}
 		for _, n := range names {
 			if n == "regioncode" || !rapid.Bool().Draw(d, n) {
@@ -190,7 +191,7 @@ func TestGeolocRoundTrip(t *testing.T) {
 			if had[n] == "" {
 				had[n] = rapid.StringMatching(`[a-z]{2}[a-z<&]{0,9}`).Draw(d, n+" is")
 			}
-			x.kids = append(x.kids, element{space: NodeGeoloc, local: n, text: had[n]})
+			x.kids = append(x.kids, element{space: payload.NodeGeoloc, local: n, text: had[n]})
 		}
 		if len(x.kids) == 0 {
 			return
@@ -227,7 +228,7 @@ func TestTuneAndNick(t *testing.T) {
 	if got := s.Persons[0].Card.DisplayName; got != "Ishmael&" {
 		t.Errorf("called %q", got)
 	}
-	want := []Item{{NodeNick, "current", `<nick xmlns="http://jabber.org/protocol/nick">Ishmael&amp;</nick>`}, {NodeTune, "current", tune}}
+	want := []Item{{payload.NodeNick, "current", `<nick xmlns="http://jabber.org/protocol/nick">Ishmael&amp;</nick>`}, {payload.NodeTune, "current", tune}}
 	if diff := cmp.Diff(want, Standard.ToPEP(s, noon)); diff != "" {
 		t.Error(diff)
 	}
@@ -236,7 +237,7 @@ func TestTuneAndNick(t *testing.T) {
 	if len(s.Persons) > 0 {
 		t.Errorf("%+v remains", s.Persons)
 	}
-	for _, it := range []Item{{Node: NodeNick, Payload: `<nick xmlns="http://jabber.org/protocol/nick"><b/></nick>`}, {Node: NodeTune, Payload: `<tune xmlns="http://jabber.org/protocol/tune">la</tune>`}} {
+	for _, it := range []Item{{Node: payload.NodeNick, Payload: `<nick xmlns="http://jabber.org/protocol/nick"><b/></nick>`}, {Node: payload.NodeTune, Payload: `<tune xmlns="http://jabber.org/protocol/tune">la</tune>`}} {
 		if _, err := Standard.ApplyPEP(s, it, noon); err == nil {
 			t.Errorf("%s is taken", it.Payload)
 		}

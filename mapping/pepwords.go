@@ -8,6 +8,7 @@ import (
 
 	"github.com/porchlight-im/porchlight/mapping/presence"
 	"github.com/porchlight-im/porchlight/mapping/tables"
+	"github.com/porchlight-im/porchlight/xmpp/payload"
 )
 
 // sayActivity says the activity that asks most of a watcher (XEP-0108 §2.1).
@@ -32,7 +33,7 @@ func (r *Rules) sayActivity(dst []byte, p *presence.Person, now time.Time) []byt
 	if best < 0 {
 		return dst
 	}
-	if x, native := nativeOf(p, NodeActivity, "activity"); x != nil {
+	if x, native := nativeOf(p, payload.NodeActivity, "activity"); x != nil {
 		v, notes, err := r.activityOf(x)
 		if err == nil && sameValue(&v, &a.Values[best]) && slices.Equal(notes, a.Notes) {
 			return append(dst, native...)
@@ -42,7 +43,7 @@ func (r *Rules) sayActivity(dst []byte, p *presence.Person, now time.Time) []byt
 	if name == inTransit && p.PlaceType != nil && during(p.PlaceType.Range, now) {
 		name = vehicle(p.PlaceType.Values)
 	}
-	return appendWord(dst, NodeActivity, "activity", name, words, a.Notes, a.Values[best].Name == "other")
+	return appendWord(dst, payload.NodeActivity, "activity", name, words, a.Notes, a.Values[best].Name == "other")
 }
 
 // inTransit is the XMPP name that the place-type makes more specific.
@@ -106,7 +107,7 @@ func (r *Rules) activityOf(x *element) (presence.Value, []presence.Note, error) 
 
 // nativeActivities returns what personal eventing says p is doing.
 func (r *Rules) nativeActivities(p *presence.Person) ([]presence.Value, []presence.Note) {
-	x, _ := nativeOf(p, NodeActivity, "activity")
+	x, _ := nativeOf(p, payload.NodeActivity, "activity")
 	if x == nil {
 		return nil, nil
 	}
@@ -147,13 +148,13 @@ func (r *Rules) sayMood(dst []byte, p *presence.Person, now time.Time) []byte {
 		if !ok {
 			continue
 		}
-		if x, native := nativeOf(p, NodeMood, "mood"); x != nil {
+		if x, native := nativeOf(p, payload.NodeMood, "mood"); x != nil {
 			v, notes, err := r.moodOf(x)
 			if err == nil && sameValue(&v, &m.Values[i]) && slices.Equal(notes, m.Notes) {
 				return append(dst, native...)
 			}
 		}
-		return appendWord(dst, NodeMood, "mood", name, words, m.Notes, m.Values[i].Name == "other")
+		return appendWord(dst, payload.NodeMood, "mood", name, words, m.Notes, m.Values[i].Name == "other")
 	}
 	return dst
 }
@@ -204,7 +205,7 @@ func appendWord(dst []byte, space, root, name string, words presence.Note, notes
 
 // sayTune repeats the tune that came from XMPP: PIDF has nothing for it.
 func (r *Rules) sayTune(dst []byte, p *presence.Person, _ time.Time) []byte {
-	_, native := nativeOf(p, NodeTune, "tune")
+	_, native := nativeOf(p, payload.NodeTune, "tune")
 	return append(dst, native...)
 }
 
@@ -223,7 +224,7 @@ func (r *Rules) sayNick(dst []byte, p *presence.Person, _ time.Time) []byte {
 	if name == "" {
 		return dst
 	}
-	x := element{space: NodeNick, local: "nick", text: name}
+	x := element{space: payload.NodeNick, local: "nick", text: name}
 	return x.append(dst, "")
 }
 
