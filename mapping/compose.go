@@ -15,22 +15,17 @@ import (
 // the earliest instant at which the result may change by itself, zero for
 // never.
 func (r *Rules) Compose(sources []presence.Source, now time.Time) (s *presence.State, next time.Time) {
-	sessions := slices.DeleteFunc(slices.Clone(sources), func(src presence.Source) bool { return !r.isSession(&src, now) })
+	sources = r.asTheyCount(sources, now)
+	sessions := slices.DeleteFunc(slices.Clone(sources), func(src presence.Source) bool { return !isSession(&src) })
 	if len(sessions) == len(sources) {
 		return r.composition().Compose(sources, now) // and that is what they say
-	}
-	sources = slices.Clone(sources)
-	for i := range sources {
-		if c := sources[i].Class; c == presence.Call || c == presence.Calendar {
-			sources[i].State = ofPerson(sources[i].State)
-		}
 	}
 	s, next = r.composition().Compose(sources, now)
 	d := decision{now: now}
 	signedIn, _ := r.composition().Compose(sessions, now) // nobody is offline
 	r.evidenceOf(signedIn, now, func(e Evidence) { d.take(&e) })
 	for i := range sources {
-		if !r.isSession(&sources[i], now) {
+		if !isSession(&sources[i]) {
 			r.evidenceFrom(&sources[i], now, d.take)
 		}
 	}
@@ -63,18 +58,47 @@ func (r *Rules) composition() presence.Composition {
 	return r.Composition
 }
 
-// isSession reports whether src speaks at now as a client that is signed in, or
-// as what is always there. A document that the user has set himself is his own
-// word whoever brings it.
-func (r *Rules) isSession(src *presence.Source, now time.Time) bool {
-	switch src.Class {
-	case presence.Call, presence.Calendar:
-		return false
-	case presence.Manual:
-		h := r.humanOf(signed(src.State), now)
-		return !h.manual && h.word != Offline
+// asTheyCount returns sources with what counts of them at now: a document that
+// the user has set himself is his own word whoever brings it, for as long as it
+// holds, and else that of a client that is signed in; a call or an appointment
+// says something of the person alone. sources is not changed.
+func (r *Rules) asTheyCount(sources []presence.Source, now time.Time) []presence.Source {
+	out := sources
+	for i := range sources {
+		src := sources[i]
+		switch {
+		case src.Class == presence.Call || src.Class == presence.Calendar:
+			src.State = ofPerson(src.State)
+		case byUser(src.State, now):
+			src.Class = presence.Manual
+		case src.Class == presence.Manual:
+			src.State = signed(src.State)
+		default:
+			continue
+		}
+		if src.Class == presence.Manual && !r.decides(&src, now) {
+			src.Class, src.State = presence.Session, unsigned(src.State)
+		}
+		if &out[0] == &sources[0] {
+			out = slices.Clone(sources)
+		}
+		out[i] = src
 	}
-	return !byUser(src.State, now)
+	return out
+}
+
+// decides reports whether src, which the user has set, says a word that holds at
+// now.
+func (r *Rules) decides(src *presence.Source, now time.Time) bool {
+	d := decision{now: now}
+	r.evidenceFrom(src, now, d.take)
+	return d.hidden || d.manual.Word != ""
+}
+
+// isSession reports whether src speaks as a client that is signed in, or as what
+// is always there.
+func isSession(src *presence.Source) bool {
+	return src.Class != presence.Manual && src.Class != presence.Call && src.Class != presence.Calendar
 }
 
 // byUser reports whether the user has set the activities of s at now himself.
@@ -105,11 +129,7 @@ func (r *Rules) evidenceFrom(src *presence.Source, now time.Time, take func(*Evi
 			LastInput: a.LastInput, Since: a.Since, ValidUntil: a.Until})
 		return
 	}
-	s := src.State
-	if !byUser(s, now) {
-		s = signed(s)
-	}
-	r.evidenceOf(s, now, func(e Evidence) {
+	r.evidenceOf(src.State, now, func(e Evidence) {
 		if e.Class == presence.Manual {
 			e.Source = src.ID
 			if e.Since.IsZero() {
@@ -134,6 +154,25 @@ func signed(s *presence.State) *presence.State {
 	}
 	a.Attrs = append(slices.Clip(a.Attrs), byHand)
 	p.Activities = &a
+	return &c
+}
+
+// unsigned is s without the sign that the user has set it.
+func unsigned(s *presence.State) *presence.State {
+	c := *s
+	c.Persons = slices.Clone(s.Persons)
+	for i := range c.Persons {
+		p := &c.Persons[i]
+		if p.Activities == nil || !slices.Contains(p.Activities.Attrs, byHand) {
+			continue
+		}
+		a := *p.Activities
+		a.Attrs = without(a.Attrs, func(x presence.Attr) bool { return x == byHand })
+		p.Activities = &a
+		if len(a.Values)+len(a.Notes) == 0 {
+			p.Activities = nil
+		}
+	}
 	return &c
 }
 
@@ -171,8 +210,12 @@ func (d *draft) decided(a Availability, of *presence.State) {
 func (d *draft) show(w Word) {
 	for i := range d.Services {
 		t := &d.Services[i]
-		if v := words[t.Show]; v != "" && t.Show != shows[w] {
-			t.Show = shows[w]
+		if words[t.Show] == "" || t.Show == shows[w] {
+			continue
+		}
+		t.Show = shows[w]
+		if t.Show == "" && t.Basic == presence.NoBasic {
+			t.Basic = presence.Open // it said so by showing something
 		}
 	}
 }
@@ -226,17 +269,20 @@ func (d *draft) sayDecided(a Availability) {
 	if a.OOF {
 		add(outOfOffice)
 	}
+	notes := was.Notes
 	for i := range was.Values {
 		if d.saysNoMore(&was.Values[i], a) {
 			add(was.Values[i])
+		} else {
+			notes = nil // they tell of what is not so
 		}
 	}
-	now := presence.Activities{Range: presence.Range{ID: was.ID, Until: a.Until}, Values: values}
+	now := presence.Activities{Range: presence.Range{ID: was.ID, Until: a.Until}, Notes: notes, Values: values}
 	if a.Manual {
 		now.Attrs = []presence.Attr{byHand}
 	}
 	p.Activities = &now
-	if len(values) == 0 && !a.Manual {
+	if len(values)+len(notes) == 0 && !a.Manual {
 		p.Activities = nil
 	}
 }

@@ -186,13 +186,11 @@ func whatIsDecided(of []presence.Source) Availability {
 	var evidence []Evidence
 	var sessions []presence.Source
 	take := func(e *Evidence) { evidence = append(evidence, *e) }
+	of = Standard.asTheyCount(of, noon)
 	for i := range of {
-		if Standard.isSession(&of[i], noon) {
+		if isSession(&of[i]) {
 			sessions = append(sessions, of[i])
 		} else {
-			if of[i].Class == call || of[i].Class == calendar {
-				of[i].State = ofPerson(of[i].State)
-			}
 			Standard.evidenceFrom(&of[i], noon, take)
 		}
 	}
