@@ -26,6 +26,7 @@ type followed struct {
 	shown bool      // the virtual user has shown himself to her alone
 	asked time.Time // when her items were asked for last
 	again bool      // they are to be asked for once more
+	tries int       // how often there was no answer
 
 	last [payload.NodeCount]string // by node: the id of the last item
 
@@ -81,15 +82,31 @@ func (f *follows) due(leg bridge.Leg, now time.Time) bool {
 	return true
 }
 
-// askLater has the items on leg asked for once more.
+// askLater has the items on leg asked for once more, for there was no answer;
+// after some times only when there is a reason again.
 func (f *follows) askLater(leg bridge.Leg) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	x := f.all[leg]
+	if x == nil || x.again || x.tries >= maxTries {
+		return
+	}
+	x.again = true
+	x.tries++
+	f.again++
+}
+
+// answered notes that the contact of leg, or her server, answers questions.
+func (f *follows) answered(leg bridge.Leg) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if x := f.all[leg]; x != nil {
-		x.again = true
-		f.again++
+		x.tries = 0
 	}
 }
+
+// maxTries is how often in a row items are asked for without an answer.
+const maxTries = 3
 
 // late returns the legs whose items are to be asked for once more.
 func (f *follows) late() (legs []bridge.Leg) {
@@ -120,7 +137,7 @@ func (f *follows) reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, x := range f.all {
-		x.shown, x.asked = false, time.Time{}
+		x.shown, x.asked, x.tries = false, time.Time{}, 0
 	}
 }
 
@@ -249,6 +266,7 @@ func (c *component) handleEvent(s *stanza) {
 
 // takeAnswer takes in the answer to a question for the last item of a node.
 func (c *component) takeAnswer(q question, s *stanza) {
+	c.follows.answered(q.leg)
 	switch {
 	case len(s.items) > 0 && s.items[0].Node == q.node:
 		c.takeItems(q.leg, s.items[len(s.items)-1:])

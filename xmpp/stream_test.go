@@ -34,7 +34,7 @@ func TestFakeServer_AgreesWithMellium(t *testing.T) {
 
 func TestStream_WrongSecretBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newWorld(t, nil)
 		w.stop()
 		w.srv.SetSecret("other")
 		before := len(w.srv.Dials())
@@ -69,7 +69,7 @@ func TestStream_WrongSecretBacksOff(t *testing.T) {
 
 func TestStream_OtherFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newWorld(t, nil)
 		defer w.stop()
 		w.wait()
 		w.srv.Send("<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error></stream:stream>")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/porchlight-im/porchlight/bridge"
 	"github.com/porchlight-im/porchlight/bridge/bridgetest"
+	"github.com/porchlight-im/porchlight/bridge/picture"
 	"github.com/porchlight-im/porchlight/bridge/policy"
 	"github.com/porchlight-im/porchlight/bridge/store"
 	"github.com/porchlight-im/porchlight/mapping/presence"
@@ -51,6 +52,7 @@ type world struct {
 	srv   *bridgetest.ComponentServer // of sip.example
 	far   *bridgetest.ComponentServer // of far.example
 	stop  func()                      // ends the port, and waits
+	pics  *picture.Store              // nil: none
 }
 
 // jsonCodec keeps states in the store, for tests.
@@ -101,8 +103,14 @@ func (r *recorder) take() []string {
 // inWorld runs f in a synctest bubble with a world that is joined.
 func inWorld(t *testing.T, f func(w *world)) {
 	t.Helper()
+	inWorldWith(t, nil, f)
+}
+
+// inWorldWith is inWorld with a store of pictures.
+func inWorldWith(t *testing.T, pics *picture.Store, f func(w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
+		w := newWorld(t, pics)
 		w.wait()
 		if err := w.port.Ready(); err != nil {
 			t.Fatalf("not ready: %v", err)
@@ -114,8 +122,9 @@ func inWorld(t *testing.T, f func(w *world)) {
 	})
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, pics *picture.Store) *world {
 	w := &world{
+		pics:  pics,
 		t:     t,
 		store: store.NewMemory(),
 		sip:   &recorder{outbox: bridge.NewOutbox()},
@@ -147,7 +156,8 @@ func (w *world) start() {
 			{Server: "xmpp.test:5347", Domain: "sip.example", Secret: "s3cret"},
 			{Server: "xmpp.test:5348", Domain: "far.example", Secret: "s3cret"},
 		},
-		Domains: []string{"im.example"},
+		Domains:  []string{"im.example"},
+		Pictures: w.pics,
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			if strings.HasSuffix(address, "8") {
 				return w.far.Dial(ctx, network, address)
