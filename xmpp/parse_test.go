@@ -132,6 +132,10 @@ func TestParseStanza_Refused(t *testing.T) {
 // FuzzReader feeds the reader hostile bytes: it must end, and not panic.
 func FuzzReader(f *testing.F) {
 	f.Add([]byte("<presence from='☃@im.example/a' to='b'><status>&amp;</status></presence><iq/>"))
+	f.Add([]byte("<message><event xmlns='http://jabber.org/protocol/pubsub#event'><items node='n'><item id='1'><x/></item><retract/></items><purge/></event></message>"))
+	f.Add([]byte("<iq type='result'><query xmlns='http://jabber.org/protocol/disco#info'><identity/><feature/><x xmlns='jabber:x:data'><field var='FORM_TYPE'><value>y</value></field></x></query></iq>"))
+	f.Add([]byte("<iq type='result'><vCard xmlns='vcard-temp'><PHOTO><BINVAL>x</BINVAL></PHOTO></vCard></iq>"))
+	f.Add([]byte("<presence><c xmlns='http://jabber.org/protocol/caps' ver='v'/><x xmlns='vcard-temp:x:update'><photo/></x></presence>"))
 	f.Add([]byte("<a><![CDATA[x]]><!-- --></a><b c='d>'/>"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s := newSplitter(iotest.HalfReader(strings.NewReader(string(b))), 1<<10)

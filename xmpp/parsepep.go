@@ -113,7 +113,7 @@ func (p *parser) form(d *payload.Described) error {
 		if string(p.x.Local) != "field" {
 			return p.x.Skip()
 		}
-		x := payload.Field{Name: string(p.x.Attr("var"))}
+		x, hidden := payload.Field{Name: string(p.x.Attr("var"))}, string(p.x.Attr("type")) == "hidden"
 		err := p.x.Each(func() error {
 			text, err := p.x.Content()
 			if len(x.Values) < maxItems {
@@ -122,8 +122,10 @@ func (p *parser) form(d *payload.Described) error {
 			return err
 		})
 		switch {
-		case x.Name == "FORM_TYPE" && len(x.Values) == 1:
-			f.Type = x.Values[0]
+		case x.Name == "FORM_TYPE":
+			if hidden && len(x.Values) == 1 {
+				f.Type = x.Values[0]
+			}
 		case len(f.Fields) < maxItems:
 			f.Fields = append(f.Fields, x)
 		}

@@ -93,6 +93,9 @@ func TestIQ(t *testing.T) {
 	ask := func(kind, to, query string) string {
 		return fmt.Sprintf("<iq type='%s' id='q1' from='romeo@im.example/orchard' to='%s'>%s</iq>", kind, to, query)
 	}
+	pubsub := func(verb string) string {
+		return "<pubsub xmlns='http://jabber.org/protocol/pubsub'><" + verb + " node='http://jabber.org/protocol/mood'/></pubsub>"
+	}
 	for _, c := range []struct{ name, iq, kind, has string }{
 		{"XEP-0030 §3.1 domain", ask("get", "sip.example", "<query xmlns='http://jabber.org/protocol/disco#info'/>"), "result", `<identity category='gateway'`},
 		{"XEP-0030 §3.1 bare JID", ask("get", "alice@sip.example", "<query xmlns='http://jabber.org/protocol/disco#info'/>"), "result", `<identity category='account'`},
@@ -112,6 +115,18 @@ func TestIQ(t *testing.T) {
 		{"unknown user", ask("get", "nobody@sip.example", "<ping xmlns='urn:xmpp:ping'/>"), "error", "service-unavailable"},
 		{"RFC 6120 §8.2.3 no payload", ask("get", "sip.example", ""), "error", "bad-request"},
 		{"RFC 6120 §8.2.3 odd type", ask("ask", "sip.example", "<ping xmlns='urn:xmpp:ping'/>"), "error", "bad-request"},
+		{"XEP-0060 §6.5.9.6", ask("get", "alice@sip.example", pubsub("items")), "error", "presence-subscription-required"},
+		{"XEP-0060 §7.1.3.1", ask("set", "alice@sip.example", pubsub("publish")), "error", "<forbidden"},
+		{"XEP-0060 §7.2.3.1", ask("set", "alice@sip.example", pubsub("retract")), "error", "<forbidden"},
+		{"XEP-0060 §6.1.3.10", ask("set", "alice@sip.example", pubsub("subscribe")), "error", "feature='subscribe'"},
+		{"XEP-0060 §8.1.1", ask("set", "alice@sip.example", pubsub("create")), "error", "feature='create-nodes'"},
+		{"XEP-0060 odd", ask("set", "alice@sip.example", pubsub("odd")), "error", "feature-not-implemented"},
+		{"XEP-0060 nothing", ask("get", "alice@sip.example", "<pubsub xmlns='http://jabber.org/protocol/pubsub'/>"), "error", "feature-not-implemented"},
+		{"XEP-0060 of nobody", ask("get", "nobody@sip.example", pubsub("items")), "error", "service-unavailable"},
+		{"XEP-0060 of the gateway", ask("get", "sip.example", pubsub("items")), "error", "feature-not-implemented"},
+		{"XEP-0054 §3.3 to a stranger", ask("get", "alice@sip.example", "<vCard xmlns='vcard-temp'/>"), "error", "service-unavailable"},
+		{"XEP-0054 §3.2 by another", ask("set", "alice@sip.example", "<vCard xmlns='vcard-temp'/>"), "error", "feature-not-implemented"},
+		{"XEP-0163 §6.2 to a stranger", ask("get", "alice@sip.example", "<query xmlns='http://jabber.org/protocol/disco#items'/>"), "result", "disco#items'></query>"},
 		{"result", ask("result", "sip.example", ""), "", ""},
 		{"error", ask("error", "sip.example", ""), "", ""},
 		{"message", "<message id='q1' from='romeo@im.example/orchard' to='alice@sip.example'><body>x</body></message>", "error", "service-unavailable"},
