@@ -11,6 +11,11 @@
 // to a Jabber user. Both directions are independent of each other
 // (RFC 8048 §5.2.3).
 //
+// Beside presence goes personal eventing (XEP-0163), both ways too: what a
+// virtual user's person says to the clients of his watchers that ask for it
+// (clients.go, events.go, pubsub.go, photo.go), and what a contact's server
+// sends or, asked, answers (personal.go, avatar.go, questions.go).
+//
 // The port holds no queue that grows with traffic: what must not be lost is
 // keyed by leg, and everything else is answered at once or dropped.
 package xmpp
