@@ -329,11 +329,15 @@ func (w *world) last(watcher presence.Addr) (it bridge.Item, ok bool) {
 	return it, ok
 }
 
-// open is a state with one open tuple, and a note when there is one.
+// open is a state with one open tuple, and a note when there is one. By its
+// contact it is another service than those of other ids.
 func open(id, note string) *presence.State {
-	s := &presence.State{Services: []presence.Service{{ID: id, Basic: presence.Open}}}
+	s := &presence.State{Services: []presence.Service{{ID: id, Basic: presence.Open, Contact: at(id)}}}
 	if note != "" {
 		s.Services[0].Notes = []presence.Note{{Text: note}}
 	}
 	return s
 }
+
+// at is the contact of the tuple id.
+func at(id string) *presence.Contact { return &presence.Contact{URI: "sip:alice@" + id + ".example"} }
