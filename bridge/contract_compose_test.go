@@ -209,3 +209,35 @@ func BenchmarkContract_CMP_11_FiftySources(b *testing.B) {
 		n++
 	}
 }
+
+// A publication that was stored before classes were is a session's.
+func TestContract_RecordWithoutClass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := store.NewMemory()
+		s := newStage(t, policy.Allow, st)
+		s.publish("", 20*time.Hour, open("phone"))
+		s.publishAs(presence.Manual, "", 20*time.Hour, doing("away"))
+		s.watch(legOf(bob, alice), "d1", time.Hour)
+		s.seen(mapping.Away)
+		old := store.NewMemory()
+		cut := 0
+		err := st.Copy().Load(t.Context(), func(r store.Record) error {
+			if r.Key[0] == 'p' {
+				r.Value = r.Value[:len(r.Value)-1-9] // the class, and the time
+				cut++
+			}
+			return old.Append([]store.Record{r}).Wait()
+		})
+		s.close()
+		if err != nil || cut != 2 {
+			t.Fatalf("%d records, %v", cut, err)
+		}
+		s = newStage(t, policy.Allow, old)
+		defer s.close()
+		s.seen(mapping.Away) // the person's activities, as before
+		_, v := s.hub.Standing(legOf(bob, alice))
+		if mapping.Standard.Effective(v.State, time.Now()).Manual || len(v.State.Services) != 1 {
+			t.Errorf("shown %s", encode(v.State))
+		}
+	})
+}

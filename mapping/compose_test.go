@@ -199,3 +199,24 @@ func whatIsDecided(of []presence.Source) Availability {
 	a, _ := Decide(evidence, noon)
 	return a
 }
+
+// BenchmarkCompose is a phone alone, and beside it what its user chose on the
+// web, with which it agrees or not.
+func BenchmarkCompose(b *testing.B) {
+	phone := from(1, session, deskPhone(doing("busy")))
+	for _, c := range []struct {
+		name string
+		of   []presence.Source
+	}{
+		{"one", []presence.Source{phone}},
+		{"agree", []presence.Source{phone, from(2, session, chosen(b, `{"availability":"dnd"}`))}},
+		{"decide", []presence.Source{from(2, session, chosen(b, `{"availability":"dnd"}`)), from(3, session, deskPhone(doing("busy")))}},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				Standard.Compose(c.of, noon)
+			}
+		})
+	}
+}
