@@ -36,7 +36,8 @@ const maxPart = 1023
 // address that has been through [JID] once comes back unchanged ever after.
 //
 // A host in A-labels (xn--) is returned in U-labels, as JIDs have it; [SIP]
-// undoes that. Errors wrap [ErrURI].
+// undoes that. A user part that mixes scripts that look alike is refused. Errors
+// wrap [ErrURI].
 func ParseSIP(uri, numbers string) (presence.Instance, error) {
 	spec, err := addrSpec(uri)
 	if err != nil {
@@ -55,6 +56,9 @@ func ParseSIP(uri, numbers string) (presence.Instance, error) {
 		i.User, err = telUser(rest, numbers)
 	default:
 		err = errors.New("a scheme of another kind")
+	}
+	if err == nil && mixed(i.User) {
+		err = errLookAlike
 	}
 	if err != nil {
 		return presence.Instance{}, uriError(uri, err)

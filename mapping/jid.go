@@ -39,6 +39,9 @@ func ParseJID(jid string) (presence.Instance, error) {
 	default:
 		i.User, err = userOf(local)
 	}
+	if err == nil && mixed(i.User) {
+		err = errLookAlike
+	}
 	if err == nil {
 		i.Resource, err = resourcepart(resource)
 	}
