@@ -155,9 +155,9 @@ func (c *component) hidePicture(leg bridge.Leg, change bridge.ChangeID) {
 }
 
 // takePicture takes in a picture that was asked for, by itself (XEP-0084 §3.4)
-// or in a card (XEP-0153 §3.2). forAll tells that it is the answer for all who
-// wait.
-func (c *component) takePicture(q question, others []question, s *stanza) (forAll bool) {
+// or in a card (XEP-0153 §3.2). rest are those of the others for whom it is no
+// answer.
+func (c *component) takePicture(q question, others []question, s *stanza) (rest []question) {
 	change := bridge.NewChange()
 	text := ""
 	switch {
@@ -167,15 +167,16 @@ func (c *component) takePicture(q question, others []question, s *stanza) (forAl
 		text = s.card.photo
 	}
 	if text == "" {
+		c.log.Debug("no picture in the answer", "presentity", q.leg.Presentity, "change", change)
 		c.unanswered(q)
-		return false
+		return others
 	}
 	why := c.storePicture(q.id, text)
 	if why != "" {
 		// Once for each hash: it is not asked for again until another is
 		// announced.
 		c.log.Debug("picture refused", "presentity", q.leg.Presentity, "change", change, "err", why)
-		return false
+		return others
 	}
 	for _, x := range append(others, q) {
 		if s.card != nil {
@@ -185,7 +186,7 @@ func (c *component) takePicture(q question, others []question, s *stanza) (forAl
 			c.showPicture(x.leg, x.id, change)
 		}
 	}
-	return true
+	return nil
 }
 
 // storePicture stores the picture whose base64 is text and whose hash has to be

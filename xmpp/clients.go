@@ -89,11 +89,11 @@ func (a *audience) index(jid string) int {
 	return slices.IndexFunc(a.clients, func(x *client) bool { return x.jid == jid })
 }
 
-// put makes x the latest client of leg. Of too many the one that showed itself
-// first is forgotten. mu is held.
-func (cs *clients) put(leg bridge.Leg, x *client) {
+// put makes x the latest client of leg, unless there are too many of others.
+// Of too many of leg the one that showed itself first is forgotten. mu is held.
+func (cs *clients) put(leg bridge.Leg, x *client) (ok bool) {
 	if cs.n >= maxClients && cs.all[leg] == nil {
-		return
+		return false
 	}
 	a := cs.of(leg)
 	if i := a.index(x.jid); i >= 0 {
@@ -106,11 +106,12 @@ func (cs *clients) put(leg bridge.Leg, x *client) {
 		a.clients = slices.Delete(a.clients, 0, 1)
 		cs.n--
 	}
+	return true
 }
 
 // show notes that the client jid of leg's watcher has shown itself with c, and
-// reports whether that is news.
-func (cs *clients) show(leg bridge.Leg, jid string, c caps) (news bool) {
+// reports whether that is news, and whether there was room for it.
+func (cs *clients) show(leg bridge.Leg, jid string, c caps) (news, ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	x := &client{jid: jid, caps: c}
@@ -118,19 +119,19 @@ func (cs *clients) show(leg bridge.Leg, jid string, c caps) (news bool) {
 		if i := a.index(jid); i >= 0 {
 			old := a.clients[i]
 			if old.caps == c {
-				return false
+				return false, true
 			}
 			x.sent = old.sent
 		}
 	}
-	cs.put(leg, x)
-	return true
+	ok = cs.put(leg, x)
+	return ok, ok
 }
 
 // login notes that the client jid of leg's watcher has logged in: it has
 // nothing yet. What may be left of other clients, of which only their login is
-// known, is asked again whether it is still there.
-func (cs *clients) login(leg bridge.Leg, jid string) {
+// known, is asked again whether it is still there. ok tells that there was room.
+func (cs *clients) login(leg bridge.Leg, jid string) (ok bool) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if a := cs.all[leg]; a != nil {
@@ -140,7 +141,7 @@ func (cs *clients) login(leg bridge.Leg, jid string) {
 			}
 		}
 	}
-	cs.put(leg, &client{jid: jid})
+	return cs.put(leg, &client{jid: jid})
 }
 
 // describe notes what the client jid asks for, if it still shows the caps that
@@ -250,9 +251,21 @@ func (c *component) seen(leg bridge.Leg, s *stanza) {
 		c.clients.leave(leg, s.from)
 	case resource == "" || s.caps.ver == "" || s.caps.node == "":
 		// XEP-0163 §4.3.2 rule 3: without capabilities it asks for nothing.
-	case c.clients.show(leg, s.from, s.caps):
-		c.tellEvents(leg)
+	default:
+		news, ok := c.clients.show(leg, s.from, s.caps)
+		if !ok {
+			c.tooManyClients(leg)
+		}
+		if news {
+			c.tellEvents(leg)
+		}
 	}
+}
+
+// tooManyClients tells that a client was not noted.
+func (c *component) tooManyClients(leg bridge.Leg) {
+	c.port.metrics.bounded.WithLabelValues("client").Inc()
+	c.log.Debug("too many clients, one gets no events", "watcher", leg.Watcher, "presentity", leg.Presentity)
 }
 
 // login takes in the probe that a server sends for a watcher's new resource.
@@ -263,32 +276,42 @@ func (c *component) login(leg bridge.Leg, s *stanza) {
 	if resource == "" || v.State == bridge.Active && c.asks.following(reverse(leg)) {
 		return
 	}
-	c.clients.login(leg, s.from)
+	if !c.clients.login(leg, s.from) {
+		c.tooManyClients(leg)
+		return
+	}
 	c.tellEvents(leg)
 }
 
-// takeCaps takes in what a client has said of its capabilities. forAll tells
-// that it is the answer for all who wait.
-func (c *component) takeCaps(q question, others []question, s *stanza) (forAll bool) {
-	if s.described == nil {
-		if s.kind == errorType {
-			c.clients.leave(q.leg, q.to) // it is gone, or no client for us
-		}
-		return false
+// takeCaps takes in what a client has said of its capabilities. rest are those
+// of the others, who wait, for whom it is no answer.
+func (c *component) takeCaps(q question, others []question, s *stanza) (rest []question) {
+	if s.described == nil && s.kind != errorType {
+		return others
 	}
-	wants := payload.WantsOf(s.described.Features)
-	// XEP-0115 §5.4 step 3.9: what does not give the same string is true of
-	// this client alone.
-	key := q.caps.key()
-	if key != "" && s.described.Ver() == key {
-		c.clients.verify(key, wants)
-		for _, o := range others {
-			c.clients.describe(o.leg, o.to, o.caps, wants)
-			c.tellEvents(o.leg)
+	var wants payload.Wants
+	verified := false
+	if s.described != nil {
+		wants = payload.WantsOf(s.described.Features)
+		// XEP-0115 §5.4 step 3.9: what does not give the same string is true
+		// of this client alone.
+		key := q.caps.key()
+		verified = key != "" && s.described.Ver() == key
+		if verified {
+			c.clients.verify(key, wants)
 		}
-		forAll = true
 	}
-	c.clients.describe(q.leg, q.to, q.caps, wants)
-	c.tellEvents(q.leg)
-	return forAll
+	for _, x := range append(others, q) {
+		switch {
+		case s.kind == errorType && x.to == q.to:
+			c.clients.leave(x.leg, x.to) // it is gone, or no client for us
+		case verified || x.to == q.to:
+			c.clients.describe(x.leg, x.to, x.caps, wants)
+		default:
+			rest = append(rest, x)
+			continue
+		}
+		c.tellEvents(x.leg)
+	}
+	return rest
 }

@@ -143,7 +143,11 @@ func (c *component) appendNews(dst []byte, leg bridge.Leg, from string, items *s
 	a := c.clients.all[leg]
 	if a == nil || len(a.clients) == 0 {
 		to, ok := mapping.JID(leg.Watcher)
-		if present || !ok || a == nil && len(c.clients.all) >= maxClients {
+		if present || !ok {
+			return dst, nil
+		}
+		if a == nil && len(c.clients.all) >= maxClients {
+			c.tooManyClients(leg)
 			return dst, nil
 		}
 		return c.appendItemsTo(dst, from, to, ^payload.Wants(0), items, &c.clients.of(leg).bare), nil

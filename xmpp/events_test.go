@@ -136,6 +136,29 @@ func TestPEP_LoginIsAskedWhatItWants(t *testing.T) {
 	})
 }
 
+// One login is one question, however many virtual users are on the roster.
+func TestPEP_LoginIsAskedOnceForAll(t *testing.T) {
+	befriended(t, func(w *world, tag string) {
+		w.send(strings.Replace(subscribeAlice, "alice@", "bob@", 1))
+		w.allow(romeo, bob)
+		w.publish(alice, tag, moody("happy"))
+		w.publish(bob, "", moody("sad"))
+		w.wait()
+		w.srv.Forget()
+		w.send(romeoProbes, strings.Replace(romeoProbes, "alice@", "bob@", 1))
+		q := w.asked()
+		if len(q) != 1 {
+			t.Fatalf("asked %v", q)
+		}
+		w.srv.Forget()
+		w.answerIQ(q[0], described(payload.NodeMood))
+		got := w.srv.Stanzas()
+		if len(got) != 2 || got[0].From == got[1].From || got[0].To != orchard || got[1].To != orchard {
+			t.Errorf("got %v", got)
+		}
+	})
+}
+
 // romeoFollowed is befriended, and alice follows romeo too, so that presence
 // with capabilities comes.
 func romeoFollowed(t *testing.T, f func(w *world, tag string)) {
@@ -310,8 +333,8 @@ func TestClients_AreBounded(t *testing.T) {
 	maxClients = cs.n
 	defer func() { maxClients = old }()
 	other := bridge.Leg{Watcher: juliet, Presentity: alice}
-	cs.show(other, "juliet@im.example/a", caps{"sha-1", "x", "y"})
-	if cs.all[other] != nil {
+	_, ok := cs.show(other, "juliet@im.example/a", caps{"sha-1", "x", "y"})
+	if ok || cs.all[other] != nil || cs.login(other, "juliet@im.example/b") {
 		t.Error("more than maxClients")
 	}
 	cs.leave(leg, "")

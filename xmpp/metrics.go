@@ -12,9 +12,10 @@ type metrics struct {
 	joined     *prometheus.GaugeVec   // domain: 1 while the component is joined
 	reconnects *prometheus.CounterVec // domain: attempts to connect after the first
 	skipped    prometheus.Counter     // stanzas not sent for want of a legal address
-	refused    *prometheus.CounterVec // reason: domain, loop, echo, size, syntax, address
+	refused    *prometheus.CounterVec // reason: domain, loop, echo, size, syntax, address, answer, event, picture
 	dropped    prometheus.Counter     // answers dropped because the server did not read
 	unread     prometheus.Counter     // side channels that were not readable
+	bounded    *prometheus.CounterVec // what: question, client
 	unsaid     *prometheus.CounterVec // what: text, side channel, all but the availability
 }
 
@@ -32,6 +33,8 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Help: "Incoming stanzas that were refused or ignored, by reason."}, []string{"reason"}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{Name: "porchlight_xmpp_answers_dropped_total",
 			Help: "Answers dropped because the XMPP server did not read fast enough."}),
+		bounded: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "porchlight_xmpp_bounded_total",
+			Help: "Questions not asked, and clients not noted, because there are too many already."}, []string{"what"}),
 		unsaid: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "porchlight_xmpp_unsaid_total",
 			Help: "States sent to a watcher without what was too large for a stanza."}, []string{"what"}),
 		unread: prometheus.NewCounter(prometheus.CounterOpts{Name: "porchlight_xmpp_side_channel_unread_total",
@@ -40,7 +43,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	if reg == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.stanzas, m.joined, m.reconnects, m.skipped, m.refused, m.dropped, m.unread, m.unsaid} {
+	for _, c := range []prometheus.Collector{m.stanzas, m.joined, m.reconnects, m.skipped, m.refused, m.dropped, m.unread, m.unsaid, m.bounded} {
 		err := reg.Register(c)
 		if err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)

@@ -40,7 +40,10 @@ func (q *question) key() string {
 	case askCard:
 		return "card " + q.to + " " + q.id
 	case askCaps:
-		return q.caps.key()
+		if key := q.caps.key(); key != "" {
+			return "caps " + key
+		}
+		return "client " + q.to // says the same to all virtual users
 	}
 	return ""
 }
@@ -162,7 +165,7 @@ func (qs *questions) clear() {
 func (c *component) ask(q question) {
 	id, ok := c.questions.add(q, time.Now())
 	if !ok {
-		c.port.metrics.dropped.Inc()
+		c.port.metrics.bounded.WithLabelValues("question").Inc()
 		c.log.Debug("too many questions wait for answers, one was not asked", "watcher", q.leg.Watcher, "presentity", q.leg.Presentity)
 		c.unanswered(q)
 		return
@@ -187,18 +190,15 @@ func (c *component) handleAnswer(s *stanza) {
 	if s.kind == errorType {
 		c.log.Debug("question refused", "watcher", q.leg.Watcher, "presentity", q.leg.Presentity, "err", s.err.Condition)
 	}
-	forAll := false
 	switch q.why {
 	case askItems:
 		c.takeAnswer(q, s)
 	case askPicture, askCard:
-		forAll = c.takePicture(q, others, s)
+		others = c.takePicture(q, others, s)
 	case askCaps:
-		forAll = c.takeCaps(q, others, s)
+		others = c.takeCaps(q, others, s)
 	}
-	if !forAll {
-		c.askNext(others)
-	}
+	c.askNext(others)
 }
 
 // askNext asks anew, for those who waited for an answer that was none for
