@@ -55,6 +55,8 @@ func lastItemOnLogin(t *testing.T, s xmppServer) {
 	j.expect("a prompt", presence("bob@sip.example", "subscribe"))
 	j.send("<presence type='subscribed' to='bob@sip.example'/>")
 	d.notify("her last mood", has("active", "<rpid:proud/>"))
+	j.publish("mood", map[string]any{"value": "sick"})
+	d.notify("the next one, at once", has("active", "<rpid:sick/>"))
 	if res := d.refresh("0"); res.code() != 200 {
 		t.Fatalf("unsubscribe: %v", res)
 	}
@@ -220,4 +222,37 @@ func served(t *testing.T, body string, data []byte) {
 	if !strings.Contains(body, fmt.Sprintf(`fsize="%d"`, len(data))) || !strings.Contains(body, `contenttype="image/png"`) {
 		t.Errorf("OMA's attributes: %s", body)
 	}
+}
+
+// After a restart of the server events go on, both ways, and what was cleared
+// meanwhile is cleared.
+func TestPEP_ServerRestart(t *testing.T) {
+	onBothServers(t, func(t *testing.T, s xmppServer) {
+		g := startGateway(t, config(s))
+		g.waitReady()
+		a := newPhone(t, g, alice)
+		etag := a.publish("", "600", mood("happy")).get("SIP-ETag")
+		j := loginPEP(t, s, "juliet", "balcony")
+		d := befriend(t, j, a)
+		j.expect("happy", event("mood", "alice@sip.example", map[string]string{"value": "happy"}))
+		j.publish("mood", map[string]any{"value": "proud"})
+		d.notify("proud", has("active", "<rpid:proud/>"))
+		j.quit()
+		d.notify("juliet leaves", has("active", "<basic>closed</basic>"))
+		s.Stop()
+		eventually(t, "the gateway notices", func() bool {
+			code, _ := g.get("/readyz")
+			return code == 503
+		})
+		etag = a.publish(etag, "600", mood("")).get("SIP-ETag")
+		s.Start()
+		g.waitReady()
+		j = loginPEP(t, s, "juliet", "balcony")
+		j.expect("no mood any more", event("mood", "alice@sip.example", nil))
+		a.publish(etag, "600", mood("calm"))
+		j.expect("calm", event("mood", "alice@sip.example", map[string]string{"value": "calm"}))
+		d.notify("juliet is back", has("active", "<basic>open</basic>"))
+		j.publish("mood", map[string]any{"value": "sad"})
+		d.notify("sad", has("active", "<rpid:sad/>"))
+	})
 }
