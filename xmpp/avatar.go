@@ -210,14 +210,24 @@ func (c *component) storePicture(id, text string) (why string) {
 	return ""
 }
 
-// takeCard takes in a contact's card.
+// maxCardText is the length in bytes of what is taken of a card.
+const maxCardText = 2048
+
+// takeCard takes in a contact's card, but for what is too long, or no page.
 func (c *component) takeCard(leg bridge.Leg, card *vcard, change bridge.ChangeID) {
 	name := card.nick
 	if name == "" {
 		name = card.name
 	}
+	name, url := strings.TrimSpace(name), strings.TrimSpace(card.url)
+	if len(name) > maxCardText {
+		name = ""
+	}
+	if len(url) > maxCardText || !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
+		url = ""
+	}
 	c.port.hub.Deliver(leg, change, func(old *presence.State) *presence.State {
-		return mapping.WithCard(old, presence.CIPID{DisplayName: name, Homepage: card.url})
+		return mapping.WithCard(old, presence.CIPID{DisplayName: name, Homepage: url})
 	})
 }
 

@@ -215,6 +215,16 @@ func TestPEP_PhotoOfTheCard(t *testing.T) {
 			t.Errorf("icon %q when there is no photo", got)
 		}
 	})
+	// What is too long of a card, or no page, is not taken.
+	followingWith(t, func(w *world) {
+		w.send(photo("<photo>" + id + "</photo>"))
+		odd := strings.NewReplacer("Juliet C.", strings.Repeat("J", maxCardText+1), "https://im.example/", "javascript:alert(1)").Replace(card)
+		w.answerIQ(w.asked()[0], odd)
+		it, _ := w.last(bob)
+		if c := it.View.State.Persons[0].Card; c != (presence.CIPID{}) {
+			t.Errorf("card %.200v", c)
+		}
+	})
 	// Who has an avatar by eventing is not asked for a card.
 	followingWith(t, func(w *world) {
 		other, otherID := portrait(t, 5)

@@ -59,6 +59,7 @@ var (
 	maxClients      = 200_000
 	maxClientsOfLeg = 32
 	maxKnown        = 10_000
+	maxCaps         = 1024 // bytes of <c/>'s attributes
 	knownFor        = 24 * time.Hour
 )
 
@@ -74,6 +75,8 @@ func (c caps) key() string {
 	}
 	return c.ver
 }
+
+func (c caps) size() int { return len(c.hash) + len(c.node) + len(c.ver) }
 
 // of returns the audience of leg, making it. mu is held.
 func (cs *clients) of(leg bridge.Leg) *audience {
@@ -249,7 +252,7 @@ func (c *component) seen(leg bridge.Leg, s *stanza) {
 		c.clients.leave(leg, "")
 	case s.kind == unavailable:
 		c.clients.leave(leg, s.from)
-	case resource == "" || s.caps.ver == "" || s.caps.node == "":
+	case resource == "" || s.caps.ver == "" || s.caps.node == "" || s.caps.size() > maxCaps:
 		// XEP-0163 §4.3.2 rule 3: without capabilities it asks for nothing.
 	default:
 		news, ok := c.clients.show(leg, s.from, s.caps)

@@ -319,6 +319,18 @@ func TestPEP_ClientsAfterAReconnect(t *testing.T) {
 	})
 }
 
+// Capabilities of any size are not kept.
+func TestPEP_HugeCapsAreNone(t *testing.T) {
+	romeoFollowed(t, func(w *world, tag string) {
+		w.send(here("a", strings.Repeat("v", maxCaps)))
+		w.publish(alice, tag, moody("happy"))
+		w.events()
+		if q := w.asked(); len(q) != 0 {
+			t.Errorf("asked %.100v", q)
+		}
+	})
+}
+
 func TestClients_AreBounded(t *testing.T) {
 	cs := newClients()
 	leg := bridge.Leg{Watcher: romeo, Presentity: alice}

@@ -28,7 +28,7 @@ type followed struct {
 	again bool      // they are to be asked for once more
 	tries int       // how often there was no answer
 
-	last [payload.NodeCount]string // by node: the id of the last item
+	last digests // by node: of the id of the last item
 
 	avatar string // the id of the picture that she announces, "" for none
 	event  bool   // by eventing (XEP-0084), not by her card (XEP-0153)
@@ -147,11 +147,14 @@ func (f *follows) reset() {
 func (f *follows) news(leg bridge.Leg, i int, it mapping.Item) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	x := f.of(leg)
-	if it.Payload == "" && it.ID != "" && x.last[i] != "" && x.last[i] != it.ID {
+	x, id := f.of(leg), uint64(0)
+	if it.ID != "" {
+		id = digestOf([]byte(it.ID))
+	}
+	if it.Payload == "" && id != 0 && x.last[i] != 0 && x.last[i] != id {
 		return false
 	}
-	x.last[i] = it.ID
+	x.last[i] = id
 	return true
 }
 
