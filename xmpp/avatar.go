@@ -159,6 +159,12 @@ func (c *component) hidePicture(leg bridge.Leg, change bridge.ChangeID) {
 // answer.
 func (c *component) takePicture(q question, others []question, s *stanza) (rest []question) {
 	change := bridge.NewChange()
+	if q.id == "" {
+		if s.card != nil {
+			c.takeCard(append(others, q), s.card, change)
+		}
+		return nil
+	}
 	text := ""
 	switch {
 	case q.why == askPicture && len(s.items) > 0:
@@ -178,10 +184,10 @@ func (c *component) takePicture(q question, others []question, s *stanza) (rest 
 		c.log.Debug("picture refused", "presentity", q.leg.Presentity, "change", change, "err", why)
 		return others
 	}
+	if s.card != nil {
+		c.takeCard(append(others, q), s.card, change)
+	}
 	for _, x := range append(others, q) {
-		if s.card != nil {
-			c.takeCard(x.leg, s.card, change)
-		}
 		if c.follows.announced(x.leg, x.id) {
 			c.showPicture(x.leg, x.id, change)
 		}
@@ -213,8 +219,9 @@ func (c *component) storePicture(id, text string) (why string) {
 // maxCardText is the length in bytes of what is taken of a card.
 const maxCardText = 2048
 
-// takeCard takes in a contact's card, but for what is too long, or no page.
-func (c *component) takeCard(leg bridge.Leg, card *vcard, change bridge.ChangeID) {
+// takeCard takes in a contact's card for all who have asked, but for what is
+// too long, or no page.
+func (c *component) takeCard(qs []question, card *vcard, change bridge.ChangeID) {
 	name := card.nick
 	if name == "" {
 		name = card.name
@@ -226,9 +233,11 @@ func (c *component) takeCard(leg bridge.Leg, card *vcard, change bridge.ChangeID
 	if len(url) > maxCardText || !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
 		url = ""
 	}
-	c.port.hub.Deliver(leg, change, func(old *presence.State) *presence.State {
-		return mapping.WithCard(old, presence.CIPID{DisplayName: name, Homepage: url})
-	})
+	for _, q := range qs {
+		c.port.hub.Deliver(q.leg, change, func(old *presence.State) *presence.State {
+			return mapping.WithCard(old, presence.CIPID{DisplayName: name, Homepage: url})
+		})
+	}
 }
 
 // contentOf returns the text of an element.

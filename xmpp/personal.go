@@ -27,6 +27,7 @@ type followed struct {
 	asked time.Time // when her items were asked for last
 	again bool      // they are to be asked for once more
 	tries int       // how often there was no answer
+	named bool      // her card was asked for
 
 	last digests // by node: of the id of the last item
 
@@ -94,6 +95,17 @@ func (f *follows) askLater(leg bridge.Leg) {
 	x.again = true
 	x.tries++
 	f.again++
+}
+
+// name reports whether the card of leg's presentity is still to be asked for,
+// and notes that it is.
+func (f *follows) name(leg bridge.Leg) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	x := f.of(leg)
+	was := x.named
+	x.named = true
+	return !was
 }
 
 // answered notes that the contact of leg, or her server, answers questions.
@@ -170,6 +182,9 @@ func (c *component) introduce(leg bridge.Leg) {
 		return
 	}
 	from += "/" + watcherResource
+	if c.follows.name(leg) {
+		c.ask(followQuestion(askCard, leg)) // for her name, once
+	}
 	if c.watches.known(reverse(leg)) {
 		c.retire(leg)
 		c.askAll(leg)

@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -166,6 +167,37 @@ func watchedOffline(t *testing.T, f func(w *world)) {
 	})
 }
 
+// askedItems are the questions for items that were sent since the last Forget.
+func (w *world) askedItems() []bridgetest.Stanza {
+	return slices.DeleteFunc(w.asked(), func(st bridgetest.Stanza) bool { return !st.Has("max_items='1'") })
+}
+
+// The name of who is followed is on her card, which is asked for once.
+func TestPEP_NameOfTheCard(t *testing.T) {
+	following(t, func(w *world) {
+		w.srv.Kill()
+		w.wait()
+		w.srv.Forget()
+		time.Sleep(5 * time.Second)
+		if q := w.asked(); len(q) != 0 {
+			t.Errorf("asked %v after a reconnect", q)
+		}
+	})
+	inWorld(t, func(w *world) {
+		w.watch(bob, juliet, time.Hour)
+		w.send(julietApproves, julietHere)
+		q := w.asked()
+		if len(q) != 1 || !q[0].Has("<vCard xmlns='vcard-temp'/>") {
+			t.Fatalf("asked %v", q)
+		}
+		w.answerIQ(q[0], "<vCard xmlns='vcard-temp'><FN>Juliet Capulet</FN><NICKNAME>Jule</NICKNAME></vCard>")
+		it, _ := w.last(bob)
+		if got := it.View.State.Persons[0].Card.DisplayName; got != "Jule" {
+			t.Errorf("name %q", got)
+		}
+	})
+}
+
 func TestPEP_OfflineAndWatchedHerItemsAreAskedFor(t *testing.T) {
 	watchedOffline(t, func(w *world) {
 		for _, st := range w.srv.Stanzas() {
@@ -173,7 +205,7 @@ func TestPEP_OfflineAndWatchedHerItemsAreAskedFor(t *testing.T) {
 				t.Errorf("bob is shown: %s", st.XML)
 			}
 		}
-		q := w.asked()
+		q := w.askedItems()
 		if len(q) != payload.NodeCount {
 			t.Fatalf("asked %v", q)
 		}
@@ -184,11 +216,11 @@ func TestPEP_OfflineAndWatchedHerItemsAreAskedFor(t *testing.T) {
 		w.srv.Forget()
 		// What she says soon after is followed up, but not at once.
 		w.send(strings.Replace(julietHere, "Here", "There", 1))
-		if q := w.asked(); len(q) != 0 {
+		if q := w.askedItems(); len(q) != 0 {
 			t.Errorf("asked again at once: %v", q)
 		}
 		time.Sleep(keepAlive)
-		q = w.asked()
+		q = w.askedItems()
 		if len(q) != payload.NodeCount {
 			t.Fatalf("asked %v", q)
 		}
@@ -203,13 +235,13 @@ func TestPEP_OfflineAndWatchedHerItemsAreAskedFor(t *testing.T) {
 func TestPEP_RefusedQuestionsChangeNothing(t *testing.T) {
 	for _, why := range []string{"forbidden", "not-authorized", "service-unavailable", "remote-server-timeout"} {
 		watchedOffline(t, func(w *world) {
-			q := w.asked()
+			q := w.askedItems()
 			w.answerIQ(q[0], "<pubsub xmlns='"+payload.NSPubSub+"'>"+items(mooditem("1", "<proud/>"))+"</pubsub>")
 			w.moodOf()
 			w.srv.Forget()
 			time.Sleep(askAgain)
 			w.send(strings.Replace(julietHere, "Here", "There", 1))
-			q = w.asked()
+			q = w.askedItems()
 			w.send(fmt.Sprintf("<iq type='error' id='%s' from='%s' to='%s'><error type='cancel'><%s xmlns='%s'/></error></iq>",
 				q[0].ID, q[0].To, q[0].From, why, payload.NSStanzas))
 			it, _ := w.last(bob)
@@ -232,12 +264,12 @@ func TestPEP_SilentServer(t *testing.T) {
 		if n > payload.NodeCount {
 			t.Errorf("%d questions wait", n)
 		}
-		if q := w.asked(); len(q) < payload.NodeCount || len(q) > (maxTries+1)*payload.NodeCount {
+		if q := w.askedItems(); len(q) < payload.NodeCount || len(q) > (maxTries+1)*payload.NodeCount {
 			t.Errorf("asked %d more times in ten minutes", len(q))
 		}
 		w.srv.Forget()
 		w.send(strings.Replace(julietHere, "Here", "There", 1)) // a reason
-		if q := w.asked(); len(q) != payload.NodeCount {
+		if q := w.askedItems(); len(q) != payload.NodeCount {
 			t.Errorf("asked %d times", len(q))
 		}
 	})

@@ -26,7 +26,7 @@ type question struct {
 	leg      bridge.Leg // askCaps: a watcher's; else a follow
 	from, to string
 	node     string // askItems
-	id       string // askPicture, askCard: of the picture
+	id       string // askPicture, askCard: of the picture; askCard without: for the name
 	caps     caps   // askCaps; without ver the client has told none
 	until    time.Time
 }
