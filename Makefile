@@ -46,8 +46,11 @@ vet:
 fuzz:
 	scripts/fuzz.sh $(FUZZ)
 
+# The pieces, then Porchlight beside Kamailio where that is installed (Debian:
+# kamailio, kamailio-presence-modules). BENCH=--long for a long run.
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) run ./cmd/loadgen bench $(BENCH)
 
 clean:
 	rm -rf bin

@@ -3,8 +3,8 @@
 // Command loadgen drives a SIP presence server and measures it: one event loop
 // with its own SIP text handling, so that the server is worn out first. Each
 // scenario prints one JSON line; `loadgen bench` runs them against Porchlight
-// and, where it is installed, Kamailio, side by side. README.md tells what the
-// figures mean and what the generator guarantees.
+// and, where it is installed, Kamailio, side by side. README.md tells what
+// the figures mean and what the generator guarantees.
 package main
 
 import (
@@ -26,6 +26,7 @@ type commands struct {
 	Restart    restartCmd    `cmd:"" help:"Do dialogs and publications outlive SIGKILL?"`
 	Durability durabilityCmd `cmd:"" help:"Do acknowledged PUBLISHes outlive a SIGKILL in the middle of a load?"`
 	Floor      floorCmd      `cmd:"" help:"Serve as the floor: sockets and copying only, no checks, no state."`
+	Bench      benchCmd      `cmd:"" help:"Porchlight, and Kamailio where it is installed, side by side."`
 }
 
 type (
@@ -73,6 +74,7 @@ func main() {
 	var cli commands
 	k := kong.Parse(&cli, kong.Name("loadgen"), kong.UsageOnError(),
 		kong.Description("Load generator for SIP presence servers."),
+		kong.Vars{"cases": caseNames()},
 		kong.BindTo(ctx, (*context.Context)(nil)))
 	err := k.Run()
 	if err != nil {
