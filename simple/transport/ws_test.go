@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -125,6 +126,7 @@ func TestWebSocketHandshake(t *testing.T) {
 				t.Errorf("%.40q: still open", junk)
 			}
 		}
+		synctest.Wait()
 		if tr.Connections() != 1 {
 			t.Errorf("%d connections", tr.Connections())
 		}
