@@ -246,10 +246,23 @@ func (h *Hub) Keep(leg Leg, data []byte) {
 // Note stores data of the watcher's port with its subscription id, without
 // waiting for the write.
 func (h *Hub) Note(leg Leg, port, id string, data []byte) {
-	h.locked(leg, func(_ *shard, l *legEntry, fx *effects) {
-		if s := l.sub(port, id, false); s != nil {
-			s.data = data
-			fx.record(s.record())
+	h.locked(leg, func(_ *shard, l *legEntry, fx *effects) { l.note(port, id, data, fx) })
+}
+
+// Noted is Note that returns when the data is stored, or why it is not.
+func (h *Hub) Noted(leg Leg, port, id string, data []byte) error {
+	sh := h.shard(leg.Presentity)
+	return h.finish(sh, h.section(sh, func(fx *effects) {
+		pr := sh.presentities[leg.Presentity]
+		if pr != nil && pr.legs[leg.Watcher] != nil {
+			pr.legs[leg.Watcher].note(port, id, data, fx)
 		}
-	})
+	}))
+}
+
+func (l *legEntry) note(port, id string, data []byte, fx *effects) {
+	if s := l.sub(port, id, false); s != nil {
+		s.data = data
+		fx.record(s.record())
+	}
 }

@@ -27,6 +27,9 @@ type outgoing struct {
 	change bridge.ChangeID
 	sent   time.Time
 	note   []byte // to be stored, when not nil
+	// first: the note is to be stored before the message is sent, whose number
+	// the next process could use as well otherwise.
+	first bool
 }
 
 // dispatch takes what the hub has for the watchers, and what was delayed,
@@ -108,6 +111,7 @@ func (p *Port) prepare(d *dialog, step event.Step, now time.Time) outgoing {
 		n := d.next
 		d.next, d.sent = nil, now
 		out.change = n.change
+		out.first = d.sip.Exhausted()
 		var low bool
 		out.msg, low = p.message(d, n, step.Action == event.SendLast, now)
 		if low && step.Action == event.Send {
@@ -129,18 +133,34 @@ func (p *Port) perform(d *dialog, out outgoing) {
 		p.dialogs.remove(d)
 		p.transport.Send(out.msg, func(res *transport.Response, err error) { p.outcome(d, out, res, err) })
 	case event.Send:
-		if out.note != nil {
+		switch {
+		case out.note != nil && out.first:
+			p.chores.add(func(context.Context) {
+				err := p.hub.Noted(d.leg, p.Name(), d.id, out.note)
+				if err != nil {
+					p.log.Error("numbers of NOTIFYs are not reserved", "call_id", d.sip.CallID, "err", err)
+				}
+				p.sendNotify(d, out)
+			})
+			return
+		case out.note != nil:
 			p.chores.add(func(context.Context) { p.hub.Note(d.leg, p.Name(), d.id, out.note) })
 		}
-		p.transport.Send(out.msg, func(res *transport.Response, err error) {
-			o, retry := p.outcome(d, out, res, err)
-			now := time.Now()
-			d.mu.Lock()
-			next := p.prepare(d, d.state.Answered(o, retry, now, p.interval), now)
-			d.mu.Unlock()
-			p.perform(d, next)
-		})
+		p.sendNotify(d, out)
 	}
+}
+
+// sendNotify sends what prepare made, and goes on with what its outcome asks
+// for.
+func (p *Port) sendNotify(d *dialog, out outgoing) {
+	p.transport.Send(out.msg, func(res *transport.Response, err error) {
+		o, retry := p.outcome(d, out, res, err)
+		now := time.Now()
+		d.mu.Lock()
+		next := p.prepare(d, d.state.Answered(o, retry, now, p.interval), now)
+		d.mu.Unlock()
+		p.perform(d, next)
+	})
 }
 
 // outcome classifies, counts and logs the end of a NOTIFY.

@@ -59,6 +59,11 @@ func (d *Dialog) Reserve() { d.Reserved = d.LocalCSeq + Block }
 // Restore makes d ready to go on after it was read from the store.
 func (d *Dialog) Restore() { d.LocalCSeq = d.Reserved }
 
+// Exhausted reports whether no reserved number is left: the next one may be
+// used only when it has been reserved and the dialog is stored. It is so after
+// a restart.
+func (d *Dialog) Exhausted() bool { return d.LocalCSeq >= d.Reserved }
+
 // Next returns the CSeq number of the next request, and whether the caller
 // has to [Dialog.Reserve] and store the dialog now.
 func (d *Dialog) Next() (n uint32, low bool) {

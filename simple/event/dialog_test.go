@@ -196,3 +196,27 @@ func TestParseEvent(t *testing.T) {
 		})
 	}
 }
+
+// After a restart no number may be used before the next block is reserved and
+// stored: another kill would make the next process use it again.
+func TestDialog_ExhaustedAfterRestore(t *testing.T) {
+	d := Dialog{}
+	d.Reserve()
+	for range Block {
+		if d.Exhausted() {
+			t.Fatalf("exhausted at %d of %d", d.LocalCSeq, d.Reserved)
+		}
+		d.Next()
+	}
+	if !d.Exhausted() {
+		t.Error("the last number was used, and there is one more")
+	}
+	d.Restore()
+	if n, low := d.Next(); n != Block+1 || !low {
+		t.Errorf("next is %d, low %v", n, low)
+	}
+	d.Reserve()
+	if d.Exhausted() {
+		t.Error("exhausted right after a block was reserved")
+	}
+}
