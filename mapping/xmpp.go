@@ -118,7 +118,10 @@ func presenceOf(s *presence.State, t *presence.Service, h *human, now time.Time)
 // that had none, whatever the person's activities, which FromXMPP makes of all
 // resources, and input say.
 func fromResource(t *presence.Service) bool {
-	return strings.HasPrefix(t.ID, idPrefix) && t.Contact != nil && strings.HasPrefix(t.Contact.URI, "xmpp:")
+	if t.Contact == nil {
+		return strings.HasPrefix(t.ID, idPrefix) && t.Basic == presence.Closed // who is unavailable has none
+	}
+	return strings.HasPrefix(t.ID, idPrefix) && strings.HasPrefix(t.Contact.URI, "xmpp:")
 }
 
 // personPresence shows a person without services (row E9).
@@ -203,7 +206,7 @@ const maxStatus = 32
 // eachLanguage returns the first note of each language (RFC 6121 §4.7.2.2);
 // notes itself when it is so already.
 func eachLanguage(notes []presence.Note) []presence.Note {
-	if len(notes) == 1 {
+	if len(notes) == 1 && notes[0].Text != "" {
 		return notes
 	}
 	var out []presence.Note
