@@ -138,7 +138,7 @@ func TestComposeUntil(t *testing.T) {
 // One source alone is shown as it is, whatever it says, unless it hides.
 func TestComposeLeavesOneAlone(t *testing.T) {
 	for _, c := range effective {
-		if c.s == nil || c.s.Persons != nil && len(c.s.Persons) > 1 {
+		if c.s == nil || len(c.s.Persons) > 1 {
 			continue
 		}
 		of := []presence.Source{from(1, session, c.s)}

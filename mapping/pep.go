@@ -22,15 +22,6 @@ type Item struct {
 	Payload string
 }
 
-// PEPNodes returns the nodes that ToPEP and FromPEP know, in order.
-func PEPNodes() []string {
-	out := make([]string, len(pepNodes))
-	for i := range pepNodes {
-		out[i] = pepNodes[i].node
-	}
-	return out
-}
-
 // pepNode is how one node is translated.
 type pepNode struct {
 	node, root string // root is the local name of the payload

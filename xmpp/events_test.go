@@ -106,7 +106,7 @@ func TestPEP_UnknownClientsAreReachedAtTheBareJID(t *testing.T) {
 		w.events("romeo@im.example mood: <mood><happy/></mood>")
 		tag = w.publish(alice, tag, moody("happy", "sad")) // XMPP has one mood
 		w.events()
-		tag = w.publish(alice, tag, moody())
+		w.publish(alice, tag, moody())
 		w.events("romeo@im.example mood: <mood/>")
 	})
 }
@@ -131,7 +131,7 @@ func TestPEP_LoginIsAskedWhatItWants(t *testing.T) {
 		w.events(orchard + " mood: <mood><sad/></mood>")
 		// Gone without a word: its server says so.
 		w.send("<message type='error' from='" + orchard + "' to='alice@sip.example'><error type='cancel'><service-unavailable xmlns='" + payload.NSStanzas + "'/></error></message>")
-		tag = w.publish(alice, tag, moody("calm"))
+		w.publish(alice, tag, moody("calm"))
 		w.events("romeo@im.example mood: <mood><calm/></mood>")
 	})
 }
@@ -193,7 +193,7 @@ func TestPEP_CapsAreAskedOnceAndVerified(t *testing.T) {
 		tag = w.publish(alice, tag, moody("sad"))
 		w.events("romeo@im.example/a mood: <mood><sad/></mood>", "romeo@im.example/c mood: <mood><sad/></mood>")
 		w.send("<presence type='unavailable' from='romeo@im.example' to='alice@sip.example'/>")
-		tag = w.publish(alice, tag, moody("calm"))
+		w.publish(alice, tag, moody("calm"))
 		w.events()
 	})
 }
@@ -201,7 +201,7 @@ func TestPEP_CapsAreAskedOnceAndVerified(t *testing.T) {
 // XEP-0115 §5.4 step 3.9, §9.3: who lies speaks for himself alone.
 func TestPEP_PoisonedCapsCountForTheLiarAlone(t *testing.T) {
 	romeoFollowed(t, func(w *world, tag string) {
-		tag = w.publish(alice, tag, moody("happy"))
+		w.publish(alice, tag, moody("happy"))
 		ver := verOf(payload.NodeMood)
 		w.send(here("liar", ver), here("honest", ver))
 		liar := w.asked()[0]
@@ -225,7 +225,7 @@ func TestPEP_WhatNobodyAskedForIsNotSent(t *testing.T) {
 		if q := w.asked(); len(q) != 0 {
 			t.Errorf("asked %v when there is nothing to tell", q)
 		}
-		tag = w.publish(alice, tag, moody("happy"))
+		w.publish(alice, tag, moody("happy"))
 		w.answerIQ(w.asked()[0], described(payload.NodeTune))
 		w.events()
 		w.send("<presence from='romeo@im.example/b' to='alice@sip.example'/>") // no capabilities
@@ -253,7 +253,7 @@ func TestPEP_OnlyWhoMaySee(t *testing.T) {
 				w.events("romeo@im.example mood: <mood><happy/></mood>")
 				w.answer(romeo, alice, c.answer)
 				w.events(c.want...)
-				tag = w.publish(alice, tag, moody("sad"))
+				w.publish(alice, tag, moody("sad"))
 				w.events()
 			})
 		})
@@ -271,7 +271,7 @@ func TestPEP_OnlyWhoMaySee(t *testing.T) {
 	befriended(t, func(w *world, tag string) {
 		w.send("<presence type='unsubscribe' from='romeo@im.example' to='alice@sip.example'/>")
 		w.srv.Forget()
-		tag = w.publish(alice, tag, moody("sad"))
+		w.publish(alice, tag, moody("sad"))
 		w.events()
 	})
 }
@@ -294,7 +294,7 @@ func TestPEP_TakenBackWhileDown(t *testing.T) {
 		w.start()
 		w.wait()
 		w.srv.Forget()
-		tag = w.publish(alice, tag, moody())
+		w.publish(alice, tag, moody())
 		w.events("romeo@im.example mood: <mood/>")
 	})
 }
@@ -302,7 +302,7 @@ func TestPEP_TakenBackWhileDown(t *testing.T) {
 // The clients that only their login is known of are asked again after a break.
 func TestPEP_ClientsAfterAReconnect(t *testing.T) {
 	befriended(t, func(w *world, tag string) {
-		tag = w.publish(alice, tag, moody("happy"))
+		w.publish(alice, tag, moody("happy"))
 		w.send(romeoProbes)
 		w.answerIQ(w.asked()[0], described(payload.NodeMood))
 		w.srv.Kill()
