@@ -30,7 +30,7 @@ var (
 	keepAlive        = 30 * time.Second
 	pongTimeout      = 20 * time.Second
 	writeTimeout     = 10 * time.Second
-	probePatience    = 10 * time.Second
+	probePatience    = 5 * time.Second // for each of two
 	resyncInterval   = 100 * time.Millisecond
 	resyncBatch      = 500 // legs in each interval
 	flushAt          = 32 << 10

@@ -162,9 +162,34 @@ func TestS2X_SilenceMeansOffline(t *testing.T) {
 		if it, _ := w.last(bob); it.View != nil {
 			t.Fatalf("C3: bob has %+v", it)
 		}
-		time.Sleep(probePatience + time.Second)
+		time.Sleep(2*probePatience + time.Second)
 		if it, _ := w.last(bob); it.View == nil || anyOpen(it.View.State) || len(it.View.State.Services) == 0 {
 			t.Errorf("bob has %+v", it)
+		}
+	})
+}
+
+// The answer to the first probe may be lost with a connection that has ended:
+// the second is as good.
+func TestS2X_LostAnswerIsNotOffline(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.watch(bob, juliet, time.Hour)
+		w.send(julietApproves)
+		time.Sleep(probePatience + time.Second)
+		w.wait()
+		probes := 0
+		for _, st := range w.srv.Stanzas() {
+			if st.Type == probe {
+				probes++
+			}
+		}
+		if it, _ := w.last(bob); probes != 2 || it.View != nil {
+			t.Errorf("%d probes, and then bob has %+v", probes, it)
+		}
+		w.send(julietHere)
+		time.Sleep(3 * probePatience)
+		if it, _ := w.last(bob); it.View == nil || !anyOpen(it.View.State) {
+			t.Errorf("the second probe was answered, and bob has %+v", it)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package xmpp
 
 import (
 	"crypto/rand"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,14 +28,22 @@ type resync struct {
 	check  time.Time    // when to look for silent ones; zero for never
 
 	mu      sync.Mutex
-	waiting map[bridge.Leg]time.Time // probed and not answered: how long to wait
-	pings   map[string]string        // id of each ping in flight: the domain
-	alive   map[string]bool          // domains that have answered since the last check
-	heard   time.Time                // when the last ping was answered
+	waiting map[bridge.Leg]probed // and not answered
+	pings   map[string]string     // id of each ping in flight: the domain
+	alive   map[string]bool       // domains that have answered since the last check
+	heard   time.Time             // when the last ping was answered
+}
+
+// probed is how long to wait for the answer to a probe, and whether it is the
+// second. The first answer may have gone to a connection that has just ended:
+// ejabberd spreads what comes for a component over all that it knows.
+type probed struct {
+	until  time.Time
+	second bool
 }
 
 func newResync() *resync {
-	return &resync{waiting: make(map[bridge.Leg]time.Time), pings: make(map[string]string), alive: make(map[string]bool)}
+	return &resync{waiting: make(map[bridge.Leg]probed), pings: make(map[string]string), alive: make(map[string]bool)}
 }
 
 // begin starts over.
@@ -58,7 +67,7 @@ func (r *resync) answered(leg bridge.Leg) {
 // wait notes that leg has been probed.
 func (r *resync) wait(leg bridge.Leg, now time.Time) {
 	r.mu.Lock()
-	r.waiting[leg] = now.Add(probePatience)
+	r.waiting[leg] = probed{until: now.Add(probePatience)}
 	r.mu.Unlock()
 }
 
@@ -101,22 +110,31 @@ func (r *resync) lastPong() time.Time {
 }
 
 // silent takes the legs that have not answered in time though their domain is
-// alive, and begins to ask anew for signs of life. hosts are the domains of the
+// alive, and begins to ask anew for signs of life. Those in again are to be
+// probed for the second time, those in gone were. hosts are the domains of the
 // legs that are still waited for.
-func (r *resync) silent(now time.Time) (gone []bridge.Leg, hosts map[string]bool) {
+func (r *resync) silent(now time.Time) (again, gone []bridge.Leg, hosts map[string]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	hosts = make(map[string]bool)
-	for leg, until := range r.waiting {
-		if !now.Before(until) && r.alive[leg.Presentity.Host] {
+	for leg, p := range r.waiting {
+		switch {
+		case now.Before(p.until) || !r.alive[leg.Presentity.Host]:
+		case p.second:
 			gone = append(gone, leg)
 			delete(r.waiting, leg)
-		} else {
-			hosts[leg.Presentity.Host] = true
+			continue
+		default:
+			again = append(again, leg)
+			r.waiting[leg] = probed{now.Add(probePatience), true}
 		}
+		hosts[leg.Presentity.Host] = true
 	}
 	clear(r.alive)
-	return gone, hosts
+	for _, legs := range [][]bridge.Leg{again, gone} {
+		slices.SortFunc(legs, func(a, b bridge.Leg) int { return strings.Compare(watchID(a), watchID(b)) })
+	}
+	return again, gone, hosts
 }
 
 // hosts returns the domains of the legs that are waited for.
@@ -225,7 +243,10 @@ func (c *component) appendFollowAgain(dst []byte, leg bridge.Leg, now time.Time)
 // appendCheck closes those who have not answered, as far as their server is
 // up, and goes on waiting for the rest.
 func (c *component) appendCheck(dst []byte, now time.Time) []byte {
-	gone, hosts := c.resync.silent(now)
+	again, gone, hosts := c.resync.silent(now)
+	for _, leg := range again {
+		dst = c.appendKind(dst, jidOf(leg.Watcher), jidOf(leg.Presentity), probe, probeID())
+	}
 	for _, leg := range gone {
 		change := bridge.NewChange()
 		c.log.Debug("no answer to a probe: offline", "watcher", leg.Watcher, "presentity", leg.Presentity, "change", change)

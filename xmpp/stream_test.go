@@ -177,7 +177,7 @@ func TestStream_KilledInTheMiddle(t *testing.T) {
 		}
 		// Carol's probe is answered, bob's is not: for bob, juliet is gone.
 		w.send(strings.ReplaceAll(julietHere, "bob", "carol"))
-		time.Sleep(probePatience + 2*time.Second)
+		time.Sleep(2*probePatience + 2*time.Second)
 		_, view := w.hub.Standing(bobJuliet)
 		if view == nil || anyOpen(view.State) {
 			t.Errorf("bob still sees juliet: %+v", view)
