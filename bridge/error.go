@@ -61,6 +61,7 @@ func Errorf(k Kind, format string, args ...any) *Error {
 	return &Error{Kind: k, Detail: fmt.Sprintf(format, args...)}
 }
 
+// Error returns what is wrong, for logs: the kind, the detail and the cause.
 func (e *Error) Error() string {
 	s := e.Kind.String()
 	if e.Detail != "" {

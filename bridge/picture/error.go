@@ -27,6 +27,7 @@ type Error struct {
 	Detail string
 }
 
+// Error says that the picture was refused, and why.
 func (e *Error) Error() string { return "picture refused: " + e.Detail }
 
 // Is reports whether target is an *Error of the same Kind, so that

@@ -36,6 +36,8 @@ func (d *Disk) write() {
 		if len(d.waiting) > 0 || !moveAt.IsZero() && (!now.Before(moveAt) || d.cur.size > moveSize) {
 			if d.begin() {
 				moveAt = time.Time{}
+			} else {
+				moveAt = now.Add(retryInterval) // or when the last one is over
 			}
 		}
 		d.settled()

@@ -17,6 +17,7 @@ type Error struct {
 	Restricted bool
 }
 
+// Error returns the place, as line:column, and what is wrong there.
 func (e *Error) Error() string { return fmt.Sprintf("line %d:%d: %s", e.Line, e.Col, e.Msg) }
 
 // longest is how much of a name a message shows.
